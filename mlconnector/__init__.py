@@ -1,0 +1,1 @@
+"""mlconnector: see the design notes here (written last)."""

@@ -1,0 +1,188 @@
+"""The words every other module speaks: what was read, what it became, what happened to it.
+
+Standard library only. A value here is frozen; whoever wants another one makes another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Status = Literal[
+    "created", "updated", "unchanged", "skipped", "held", "failed", "unknown", "removed", "planned"
+]
+"""How a record came out of a run; `unknown` was sent but got no clear answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record as its source shows it now.
+
+    `record` is what the vendor sent, keys spelled as the vendor spells them, amounts as `Decimal`; empty
+    for a delete. `modified` is the source's own clock, aware, or None where the source has no stamp.
+    """
+
+    entity: str
+    id: str
+    kind: Literal["upsert", "delete"]
+    modified: datetime | None
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some changes, and what may be remembered once all of them (and all batches before) are in the ledger.
+
+    `checkpoint` is the watermark to store then, None where the source's order does not allow one yet.
+    `cursor` is where a backfill that is interrupted after this batch goes on; opaque to everyone but the source.
+    """
+
+    changes: Sequence[Change]
+    checkpoint: str | None = None
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A field of a mapped record that must hold the remote id of another record."""
+
+    field: str
+    entity: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A record in the target's spelling.
+
+    `key` is the natural key in the target (`email:anna@nordkran.se`, lower-cased). `digest` (16 bytes) covers
+    `body` but none of the names in `create_only`, which a target uses for a record it has to create and ignores
+    otherwise.
+    """
+
+    key: str
+    body: Mapping[str, Any]
+    digest: bytes
+    refs: tuple[Ref, ...] = ()
+    create_only: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A record that is not sent. `code` is kebab-case and searchable, `reason` a sentence without personal data.
+
+    `leaves` says that a record which was sent before no longer belongs in the target (it is filtered out now);
+    the flow's `on_exclude` decides what happens to its counterpart.
+    """
+
+    code: str
+    reason: str
+    leaves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a target says of one step, or what deciding alone settled.
+
+    `target_id` is the remote id, given whenever it is known. `memo` is what the target wants to see again with
+    the next step of this record (None leaves the stored one alone). `request_id` is the vendor's, `answer` the
+    vendor's own code or HTTP status as text.
+    """
+
+    status: Status
+    target_id: str | None = None
+    code: str = ""
+    reason: str = ""
+    retry_at: datetime | None = None
+    request_id: str = ""
+    answer: str = ""
+    memo: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What is known about one source record in one flow (DESIGN 4)."""
+
+    flow: str
+    source_id: str
+    status: str
+    target_key: str | None = None
+    target_id: str | None = None
+    digest: bytes | None = None
+    code: str = ""
+    reason: str = ""
+    attempts: int = 0
+    retry_at: str | None = None
+    source_modified: str | None = None
+    wants: str | None = None
+    memo: Mapping[str, Any] | None = None
+    run_id: int | None = None
+    updated_at: str | None = None
+
+
+Action = Literal["create", "update", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do in the target.
+
+    `create`: nothing is linked yet. `update`: `target_id` is linked and `mapped` differs from what was sent.
+    `remove`: the source record is gone or left the flow; `mapped` is None. `was_key` is the key it had when it
+    was last sent. `again` says an earlier send of this record got no clear answer. `memo` is the last Outcome's.
+    """
+
+    action: Action
+    source_id: str
+    mapped: Mapped | None = None
+    target_id: str | None = None
+    was_key: str | None = None
+    memo: Mapping[str, Any] | None = None
+    again: bool = False
+
+
+MapFunction = Callable[[Change], Mapped | Skip]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One direction of one connection, bound to its configuration: what the engine runs.
+
+    `source` and `target` are aliases of the connection's systems, `entity` and `into` their entities. `paths` are
+    the source fields that `map` reads (`number`, `customerFinancialDetail.balance`), so that a source fetches and
+    expands no more than these.
+    """
+
+    name: str
+    source: str
+    entity: str
+    target: str
+    into: str
+    map: MapFunction
+    after: tuple[str, ...] = ()
+    mode: Literal["upsert", "create_once"] = "upsert"
+    on_delete: Literal["ignore", "archive"] = "ignore"
+    on_exclude: Literal["ignore", "archive"] = "ignore"
+    paths: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of `check`. `where` names the system, flow or field; `remedy` is the next step in one sentence."""
+
+    level: Literal["ok", "warning", "error"]
+    where: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldInfo:
+    """One field that can be mapped: its type, length in characters (None: no limit known), and a note."""
+
+    name: str
+    type: Literal["text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"]
+    length: int | None = None
+    note: str = ""

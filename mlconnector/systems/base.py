@@ -1,0 +1,133 @@
+"""What a system has to offer: the interfaces between the engine and a vendor's folder, and nothing of a vendor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Outcome, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One kind of record of a system, as the engine needs to know it.
+
+    `upserts`: writing the same key again is safe and makes no second record. `batch` is how many steps one
+    `write` may hold, `lanes` how many writes may be under way at once, `settle` how far the target's look-ups lag
+    behind its writes. `fields` are the fields known without asking (a source's paths, a target's names).
+    """
+
+    key: str
+    upserts: bool = False
+    batch: int = 1
+    lanes: int = 1
+    settle: timedelta = timedelta(0)
+    fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """Reads one system. Not shared between threads; one read at a time."""
+
+    def read(
+        self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
+    ) -> Iterator[Batch]:
+        """Changes at or after `since` (a checkpoint of an earlier batch, overlap already taken off); None reads all.
+
+        `until` leaves out what changed at or after it. `resume` is a `Batch.cursor`: goes on after that batch.
+        Every record that existed during the whole read and matches comes at least once. A read that ends
+        without an exception was complete. Raises Stop or Later.
+        """
+        ...
+
+    def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
+        """These records as they are now, in any order, each id exactly once; gone comes as kind="delete"."""
+        ...
+
+    def shift(self, checkpoint: str, overlap: timedelta) -> str:
+        """The checkpoint moved back by `overlap`, in the source's own spelling; what `read` takes as `since`."""
+        ...
+
+
+class Target(Protocol):
+    """Writes one system. `write` is called from several threads at once, up to `Entity.lanes`."""
+
+    def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Remote ids by key, from reads that see their own writes. A key that is not there is absent or empty."""
+        ...
+
+    def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """Carries the steps out: exactly one Outcome a step, in order.
+
+        No two steps of concurrent calls touch the same key or the same remote id. Raises Stop or Later for the
+        system as a whole, never for one record; steps that were carried out before it raised must be repeatable.
+        """
+        ...
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A target with something to set up before its first write of a run (merge fields, look-ups)."""
+
+    def prepare(self, entity: str) -> None:
+        """Called once a run and only if something is going to be written; raises Stop or Later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
+
+    `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end.
+    """
+
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+
+
+class Connected(Protocol):
+    """One system of one connection, with its settings and secrets; talks only when asked to."""
+
+    def source(self, flows: Sequence[Flow]) -> Source:
+        """A reader that fetches what these flows (all of this source) map."""
+        ...
+
+    def target(self, flow: Flow, options: Any) -> Target:
+        """A writer for one flow; `options` are the flow's own settings (the flow kind's Struct)."""
+        ...
+
+    def check(self, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
+        """Log-in, rights, limits and clock, and what each of these flows (with its options) needs. Never raises."""
+        ...
+
+    def describe(self, entity: str, options: Sequence[Any]) -> tuple[Sequence[FieldInfo], Mapping[str, Any]]:
+        """The fields of an entity as this account has them, and one live record as a sample (empty: none)."""
+        ...
+
+    def usage(self) -> Mapping[str, int]:
+        """Counts since it was opened: `calls`, `retries`, `throttled`."""
+        ...
+
+    def close(self) -> None:
+        """Ends the connections it holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What a system folder exposes as `SYSTEM`.
+
+    `settings` is the Struct of its part of the connection file. `secrets` are the names it may need, each with
+    one sentence on where to get it; `needs(settings)` gives those that these settings really need.
+    `connect(settings, secrets, tools)` returns without talking to the vendor.
+    """
+
+    name: str
+    settings: type[msgspec.Struct]
+    secrets: Mapping[str, str]
+    entities: Mapping[str, Entity]
+    connect: Callable[[Any, Mapping[str, str], Tools], Connected]
+    needs: Callable[[Any], Sequence[str]]

@@ -1,0 +1,64 @@
+"""Mailchimp Marketing API 3.0: what the connection file may say about it, and its one entity, the audience member."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from mlconnector.model import FieldInfo
+from mlconnector.systems.base import Connected, Entity, System, Tools
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`systems: <alias>: {kind: mailchimp, …}`."""
+
+    kind: str = "mailchimp"
+    auth: Annotated[
+        Literal["api_key", "oauth"],
+        Meta(
+            description="an API key (it names its data centre) or an OAuth access token (metadata names it)"
+        ),
+    ] = "api_key"
+    base_url: Annotated[
+        str, Meta(description="where the API is; empty: https://<data centre>.api.mailchimp.com/3.0")
+    ] = ""
+    login_url: Annotated[str, Meta(description="where an OAuth token's data centre is asked for")] = (
+        "https://login.mailchimp.com"
+    )
+    parallel: Annotated[int, Meta(ge=1, le=10, description="requests at once; the limit is 10 a user")] = 6
+    chunk: Annotated[int, Meta(ge=1, le=500, description="members a bulk call")] = 500
+
+
+def connect(settings: Settings, secrets: Mapping[str, str], tools: Tools) -> Connected:
+    """One account; talks only when asked to."""
+    from mlconnector.systems.mailchimp.write import Mailchimp
+
+    return Mailchimp(settings, secrets, tools)
+
+
+def _needs(settings: Any) -> tuple[str, ...]:
+    return ("access_token",) if settings.auth == "oauth" else ("api_key",)
+
+
+MEMBER = {
+    "email_address": FieldInfo("email_address", "text", 80, "the address; required"),
+    "tags": FieldInfo("tags", "list", None, "names of tags, added to those the member has"),
+    "language": FieldInfo("language", "code", None, "such as en, de, pt_PT"),
+    "vip": FieldInfo("vip", "boolean"),
+}
+"""Names that are not merge fields. Any other name in `map:` is a merge field's tag (upper case, up to 10 characters)."""
+
+SYSTEM = System(
+    name="mailchimp",
+    settings=Settings,
+    secrets={
+        "api_key": "Mailchimp: Account & billing, Extras, API keys (it ends in -us1 or another data centre)",
+        "access_token": "the access token that OAuth 2 gave for your app",
+    },
+    entities={"member": Entity(key="email", upserts=True, batch=500, lanes=6, fields=MEMBER)},
+    connect=connect,
+    needs=_needs,
+)
