@@ -46,11 +46,15 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A field of a mapped record that must hold the remote id of another record."""
+    """A field of a mapped record that must hold the remote id of another one.
+
+    That other record is `entity` with `id` in the source, and `into` in the target.
+    """
 
     field: str
     entity: str
     id: str
+    into: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +190,14 @@ class FieldInfo:
     type: Literal["text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"]
     length: int | None = None
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
+
+    `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end.
+    """
+
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Outcome, Step
+from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Outcome, Step, Tools
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +77,21 @@ class Prepares(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
+@runtime_checkable
+class Resolves(Protocol):
+    """A source that knows its records by what people call them."""
 
-    `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end.
-    """
-
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None]
+    def resolve(self, entity: str, text: str) -> Sequence[str]:
+        """Ids of the records that a person means by `text`: a number, an id, an e-mail address."""
+        ...
 
 
 class Connected(Protocol):
     """One system of one connection, with its settings and secrets; talks only when asked to."""
+
+    def entity(self, name: str) -> Entity:
+        """The entity as these settings have it (`batch` and `lanes` may be set in the connection file)."""
+        ...
 
     def source(self, flows: Sequence[Flow]) -> Source:
         """A reader that fetches what these flows (all of this source) map."""

@@ -1,0 +1,57 @@
+"""How requests are signed: a fixed header, Basic, or a token that is asked for and renewed."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from mlconnector.http import Credentials
+
+
+class FixedHeader(Credentials):
+    """A header that never changes: an API key, an OAuth token that does not expire."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def header(self) -> str:
+        """The value as given."""
+        return self._value
+
+
+def basic(user: str, password: str) -> FixedHeader:
+    """HTTP Basic, UTF-8."""
+    return FixedHeader("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+
+
+class Token(Credentials):
+    """A bearer token for one run, in memory only: fetched when first needed, renewed before it ends, once on a 401.
+
+    `fetch` asks for one and returns it with its life in seconds; it is never called by two threads at once.
+    """
+
+    def __init__(self, fetch: Callable[[], tuple[str, int]], now: Callable[[], datetime]) -> None:
+        self._fetch = fetch
+        self._now = now
+        self._lock = threading.Lock()
+        self._header = ""
+        self._good_until: datetime | None = None
+
+    def header(self) -> str:
+        """The current token; asks for a new one in the last fifth (at most five minutes) of its life."""
+        with self._lock:
+            if self._good_until is None or self._now() >= self._good_until:
+                token, seconds = self._fetch()
+                margin = min(seconds / 5, 300)
+                self._header = f"Bearer {token}"
+                self._good_until = self._now() + timedelta(seconds=seconds - margin)
+            return self._header
+
+    def renew(self, refused: str) -> bool:
+        """Forgets the token if it is still the refused one; a new one comes with the next request."""
+        with self._lock:
+            if refused == self._header:
+                self._good_until = None
+            return True

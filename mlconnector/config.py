@@ -1,0 +1,383 @@
+"""The connection file: YAML to a `Connection`, with every problem reported at once, and where such a file is found.
+
+What a system or a flow allows is theirs to say (`System.settings`, `FlowKind.options`); no vendor is known here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from mlconnector.errors import ConfigError
+from mlconnector.explain import KeyPath, Problem, convert, show, suggest
+from mlconnector.flows import FLOWS
+from mlconnector.flows.kind import FlowKind
+from mlconnector.mapping import compile_map, compile_when
+from mlconnector.model import Flow
+from mlconnector.systems import SYSTEMS, load_system
+from mlconnector.yamlfile import Document, read_document
+
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+_SECRET = re.compile(r"secret|passwor[dt]|passwd|api_?key|token|credential", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_LONGEST_OVERLAP = timedelta(days=30)
+
+
+class Brake(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A run stops before its first write if it would change more than this."""
+
+    share: Annotated[
+        int, Meta(ge=0, le=100, description="percent of the known records; 100 lets all pass")
+    ] = 30
+    at_least: Annotated[int, Meta(ge=0, description="so many records always pass")] = 20
+
+
+class FileHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The top of a connection file."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)",
+            description="a short name of letters, digits, - _ and ., under which state and secrets are kept",
+        ),
+    ]
+    systems: Annotated[
+        dict[str, dict[str, Any]],
+        Meta(description="the systems of this connection, each under a name of yours"),
+    ]
+    flows: Annotated[
+        dict[str, dict[str, Any] | None], Meta(min_length=1, description="what is synced from where to where")
+    ]
+    state: Annotated[
+        str | None,
+        Meta(description="the state file; relative to this file. Not given: in the user's state folder"),
+    ] = None
+    overlap: Annotated[
+        str,
+        Meta(
+            pattern=r"^([0-9]{1,6}[smhd]){1,4}$(?!\n)",
+            description="how far each run reads back behind the last one, such as 10m, 90s, 1h or 2d",
+        ),
+    ] = "10m"
+    brake: Annotated[Brake, Meta(description="when a run that would change too much stops")] = Brake()
+
+
+class FlowHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What every flow has; the flow kind's own settings stand beside it."""
+
+    kind: Annotated[str | None, Meta(description="the kind of flow, if the flow has a name of its own")] = (
+        None
+    )
+    source: Annotated[str, Meta(description="name of the system that is read")] = msgspec.field(name="from")
+    target: Annotated[str, Meta(description="name of the system that is written")] = msgspec.field(name="to")
+    enabled: Annotated[bool, Meta(description="false leaves the flow out")] = True
+    map: Annotated[
+        dict[str, Any],
+        Meta(description="lines that change, add to or (null) take away from the flow's own mapping"),
+    ] = {}
+    when: Annotated[
+        dict[str, Any] | None, Meta(description="conditions a record has to meet, all of them")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SystemPart:
+    """One entry of `systems:`; `settings` is the Struct of its kind."""
+
+    alias: str
+    kind: str
+    settings: Any
+
+
+@dataclass(frozen=True, slots=True)
+class BoundFlow:
+    """One entry of `flows:`.
+
+    `options` is what `Connected.target` gets. `rules` and `when` are spelled as in the file, defaults included.
+    """
+
+    flow: Flow
+    kind: str
+    options: Any
+    rules: Mapping[str, Any]
+    when: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A whole connection file, checked. Paths are absolute; `flows` are those that are enabled, in the file's order."""
+
+    name: str
+    path: Path
+    state: Path
+    overlap: timedelta
+    brake: Brake
+    systems: Mapping[str, SystemPart]
+    flows: tuple[BoundFlow, ...]
+
+    def secret_names(self) -> list[str]:
+        """The secrets that these systems need: `erp.client_secret`, in the file's order."""
+        return [
+            f"{system.alias}.{name}"
+            for system in self.systems.values()
+            for name in load_system(system.kind).needs(system.settings)
+        ]
+
+
+def load_connection(path: Path, env: Mapping[str, str] = os.environ) -> Connection:
+    """The connection in a file. Raises ConfigError with one line for each problem, or one sentence about the file."""
+    document = read_document(path.absolute())
+    return _Reading(document, env).connection()
+
+
+def find_connection(name: str | None, env: Mapping[str, str] = os.environ) -> Path:
+    """The file that is meant: a path, or a name in the user's configuration folder.
+
+    Without a name: `$MLCONNECTOR_CONNECTION`, then the only file in that folder. Raises ConfigError that says where
+    it looked.
+    """
+    name = name or env.get("MLCONNECTOR_CONNECTION")
+    folder = user_folder(env, "XDG_CONFIG_HOME", ".config")
+    if not name:
+        return _only_file(folder)
+    if os.sep in name or name.endswith((".yaml", ".yml")):
+        return Path(name).expanduser() if name.startswith("~/") else Path(name)
+    named = folder / f"{name}.yaml"
+    if named.is_file():
+        return named
+    raise ConfigError(
+        f"there is no connection {name!r}: looked for {named}",
+        hint="name a file, or write one: mlconnector init",
+    )
+
+
+def _only_file(folder: Path) -> Path:
+    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
+    if len(files) == 1:
+        return files[0]
+    if files:
+        names = ", ".join(file.stem for file in files)
+        raise ConfigError(f"which connection? {folder} holds {names}", hint="name one on the command line")
+    raise ConfigError(
+        f"no connection is named, $MLCONNECTOR_CONNECTION is not set and {folder} holds no .yaml file",
+        hint="write one: mlconnector init",
+    )
+
+
+def user_folder(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
+    """This package's folder below an XDG base folder (a relative one is not heeded, as XDG says)."""
+    base = env.get(variable, "")
+    if not base.startswith("/"):
+        base = f"{env.get('HOME') or Path.home()}/{otherwise}"
+    return Path(base) / "mlconnector"
+
+
+def flow_struct(kind: FlowKind) -> type[msgspec.Struct]:
+    """FlowHead and the kind's own options as one Struct: a flow as the file has it."""
+    return _flow_struct(kind.name, kind.options)
+
+
+@cache
+def _flow_struct(name: str, options: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    fields = [_field_like(own) for own in msgspec.structs.fields(options)]
+    return msgspec.defstruct(name, fields, bases=(FlowHead,), forbid_unknown_fields=True, kw_only=True)
+
+
+def _field_like(own: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
+    if own.required:
+        return own.name, own.type
+    return own.name, own.type, own.default
+
+
+class _Reading:
+    """One file on its way to a Connection: collects problems until the end."""
+
+    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+        self.document = document
+        self.env = env
+        self.problems = list(document.problems)
+        self.kinds: dict[str, str] = {}
+
+    def connection(self) -> Connection:
+        """Raises ConfigError if there was any problem."""
+        data = self.document.data
+        if not isinstance(data, dict):
+            what = (
+                f"a connection file begins with 'name:', 'systems:' and 'flows:', this is {show(data)[:4]}…"
+            )
+            raise self.document.error([Problem((), what)])
+        self._take_out_secrets(data)
+        head = self._convert(data, FileHead, ())
+        systems = [self._system(alias, part) for alias, part in _groups(data.get("systems"))]
+        flows = [self._flow(name, part) for name, part in _groups(data.get("flows"))]
+        state = self._state(head) if head else Path()
+        overlap = self._overlap(head) if head else timedelta()
+        if self.problems:
+            raise self.document.error(self.problems)
+        return Connection(
+            name=head.name,
+            path=self.document.file,
+            state=state,
+            overlap=overlap,
+            brake=head.brake,
+            systems={system.alias: system for system in systems if system},
+            flows=tuple(flow for flow in flows if flow),
+        )
+
+    def _fail(self, path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(path, message))
+
+    def _convert(self, value: Any, kind: Any, path: KeyPath) -> Any:
+        converted, problems = convert(value, kind, path)
+        self.problems += problems
+        return converted
+
+    def _take_out_secrets(self, data: dict[str, Any]) -> None:
+        """Before anything else, so that no later message can show one."""
+        name = data["name"] if isinstance(data.get("name"), str) else "<name>"
+        for alias, part in _groups(data.get("systems")):
+            allowed = _settings_of(part.get("kind"))
+            for key in [key for key in part if key not in allowed and _SECRET.search(key)]:
+                del part[key]
+                command = f"mlconnector secrets set {name} {alias}.{key}"
+                self._fail(("systems", alias, key), f"secrets do not stand in this file; run: {command}")
+
+    def _system(self, alias: str, part: dict[str, Any]) -> SystemPart | None:
+        path: KeyPath = ("systems", alias)
+        if not _ALIAS.fullmatch(alias):
+            self._fail(path, "a system's name is made of letters, digits, - and _, and begins with a letter")
+        kind = part.get("kind")
+        if not isinstance(kind, str) or kind not in SYSTEMS:
+            known = " or ".join(SYSTEMS)
+            hint = suggest(kind, SYSTEMS) if isinstance(kind, str) else ""
+            found = f"{show(kind)} is not {known}{hint}" if "kind" in part else f"needs 'kind': {known}"
+            self._fail((*path, "kind"), found)
+            return None
+        self.kinds[alias] = kind
+        settings = self._convert(part, load_system(kind).settings, path)
+        self.problems += [Problem((*path, key), message) for key, message in _url_problems(part)]
+        return SystemPart(alias, kind, settings)
+
+    def _flow(self, name: str, part: dict[str, Any]) -> BoundFlow | None:
+        path: KeyPath = ("flows", name)
+        kind_name = part.get("kind") or name
+        kind = FLOWS.get(kind_name) if isinstance(kind_name, str) else None
+        if kind is None:
+            where = (*path, "kind") if part.get("kind") else path
+            hint = suggest(kind_name, FLOWS) if isinstance(kind_name, str) else ""
+            self._fail(where, f"there is no such flow{hint}; there are {', '.join(FLOWS)}")
+            return None
+        shape = self._convert(part, flow_struct(kind), path)
+        self._end((*path, "from"), part.get("from"), kind, kind.source)
+        self._end((*path, "to"), part.get("to"), kind, kind.target)
+        changes, when = part.get("map"), part.get("when")
+        rules = kind.rules(changes if isinstance(changes, dict) else {})
+        conditions = dict(when) if isinstance(when, dict) else dict(kind.default_when)
+        return self._bind(path, kind, shape, rules, conditions)
+
+    def _bind(
+        self, path: KeyPath, kind: FlowKind, shape: Any, rules: dict[str, Any], when: dict[str, Any]
+    ) -> BoundFlow | None:
+        fields = load_system(kind.source).entities[kind.entity].fields
+        compiled, condition = compile_map(rules, fields), compile_when(when, fields)
+        found = [*compiled.problems, *kind.check(rules, compiled)]
+        self.problems += [problem.under(*path, "map") for problem in found]
+        self.problems += [problem.under(*path, "when") for problem in condition.problems]
+        if shape is None or not shape.enabled:
+            return None
+        own = {field: getattr(shape, field) for field in kind.options.__struct_fields__}
+        options = kind.complete(kind.options(**own), compiled)
+        flow = Flow(
+            name=str(path[-1]),
+            source=shape.source,
+            entity=kind.entity,
+            target=shape.target,
+            into=kind.into,
+            map=kind.bind(options, compiled, condition),
+            on_delete=own.get("on_delete", "ignore"),
+            on_exclude=own.get("on_exclude", "ignore"),
+            paths=compiled.paths | condition.paths,
+        )
+        return BoundFlow(flow, kind.name, options, rules, when)
+
+    def _end(self, path: KeyPath, alias: Any, kind: FlowKind, wanted: str) -> None:
+        """One end of a flow; what is no text was reported with the flow's shape."""
+        systems = self.document.data.get("systems")
+        known = systems if isinstance(systems, dict) else {}
+        if not isinstance(alias, str) or self.kinds.get(alias) == wanted:
+            return
+        fitting = [name for name, one in self.kinds.items() if one == wanted]
+        hint = f" (did you mean {fitting[0]!r}?)" if len(fitting) == 1 else suggest(alias, fitting)
+        if alias not in known:
+            self._fail(path, f"there is no system {alias!r} under 'systems'{hint}")
+        elif alias in self.kinds:
+            self._fail(path, f"{kind.name} needs a {wanted} system, {alias!r} is {self.kinds[alias]}{hint}")
+
+    def _state(self, head: FileHead) -> Path:
+        if head.state is None:
+            return user_folder(self.env, "XDG_STATE_HOME", ".local/state").absolute() / f"{head.name}.db"
+        if not head.state.strip() or not head.state.isprintable() or head.state.endswith("/"):
+            self._fail(("state",), "this is no name of a file")
+        state = head.state
+        if state.startswith("~/"):
+            state = f"{self.env.get('HOME') or Path.home()}{state[1:]}"
+        return self.document.file.parent / state
+
+    def _overlap(self, head: FileHead) -> timedelta:
+        total = timedelta()
+        for count, unit in _DURATION.findall(head.overlap):
+            total += timedelta(**{_UNITS[unit]: int(count)})
+        if total > _LONGEST_OVERLAP:
+            self._fail(("overlap",), "is longer than 30 days; sync --full reads everything again")
+        return total
+
+
+def _groups(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The entries that are groups of settings; an empty entry is an empty group, the rest FileHead complains about."""
+    if isinstance(value, dict):
+        for name, part in list(value.items()):
+            if part is None or isinstance(part, dict):
+                yield name, part or {}
+
+
+def _settings_of(kind: Any) -> tuple[str, ...]:
+    return load_system(kind).settings.__struct_fields__ if isinstance(kind, str) and kind in SYSTEMS else ()
+
+
+def _url_problems(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Plain http goes to this machine only: a token must not cross a network in clear. No message shows the URL."""
+    for key, value in part.items():
+        if not key.endswith("_url") or not isinstance(value, str) or not value:
+            continue
+        try:
+            url = urlsplit(value)
+            host, user = url.hostname or "", url.username
+        except ValueError:
+            yield key, "this is not a web address"
+            continue
+        if user is not None:
+            yield key, "a name or password has no place in a web address"
+        elif url.scheme not in ("http", "https") or not host:
+            yield key, "a web address begins with https://"
+        elif url.scheme == "http" and not _is_loopback(host):
+            yield key, "plain http is only allowed to this machine (127.0.0.1, localhost); use https://"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,123 @@
+"""What to do with one record: the table of DESIGN 5 as one pure function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger says of a record and of the keys it touches.
+
+    `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
+    key it had. `linked` says that all its refs are linked. `forced` sends even what looks unchanged (replay).
+    """
+
+    entry: LedgerEntry | None = None
+    owner: LedgerEntry | None = None
+    old_owner: LedgerEntry | None = None
+    linked: bool = True
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What deciding needs to know of the target: does it upsert, and how long do its look-ups lag behind."""
+
+    upserts: bool
+    settle: timedelta = timedelta(0)
+
+
+def decide(
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings, now: datetime
+) -> Step | Outcome | None:
+    """A Step to send, an Outcome to settle without sending, or None where the ledger already says it all.
+
+    `mapped` is None exactly for a delete. A Step with `again` was sent before without a clear answer; one with
+    action "create" for a target that does not upsert has to be looked up first.
+    """
+    if mapped is None:
+        return _gone(change, known.entry, flow)
+    if isinstance(mapped, Skip):
+        return _skipped(mapped, known.entry, change, flow)
+    entry = known.entry
+    if known.owner is not None and known.owner.source_id != change.id and known.owner.status != "removed":
+        if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
+            return None
+        return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
+    if not known.linked:
+        return _unless_told(
+            entry,
+            Outcome("held", code="waits-for-reference", reason="a record it refers to is not there yet"),
+        )
+    if entry is None:
+        return _create(change, mapped, known)
+    if entry.status in ("sending", "unknown"):
+        if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < target.settle:
+            return None
+        return _send(change, mapped, known, entry, again=True)
+    if not known.forced and _same(entry, mapped, flow, now):
+        return None
+    return _send(change, mapped, known, entry)
+
+
+def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
+    if entry.status == "done":
+        return entry.digest == mapped.digest or (flow.mode == "create_once" and entry.target_id is not None)
+    refused = entry.status == "failed" or (entry.status == "skipped" and entry.attempts > 0)
+    if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
+        return False
+    return (
+        entry.digest == mapped.digest
+    )  # refused with this very content: it waits for another one, or for replay
+
+
+def _send(change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False) -> Step:
+    stolen = known.old_owner is not None and known.old_owner.source_id != change.id
+    if entry.target_id is None or stolen:
+        return _create(change, mapped, known, again=again)
+    return Step(
+        "update", change.id, mapped, entry.target_id, was_key=entry.target_key, memo=entry.memo, again=again
+    )
+
+
+def _create(change: Change, mapped: Mapped, known: Known, *, again: bool = False) -> Step:
+    if known.owner is not None and known.owner.status == "removed" and known.owner.target_id is not None:
+        # the counterpart was removed for a record that is gone; this one has the same key and inherits it
+        owner = known.owner
+        return Step("update", change.id, mapped, owner.target_id, was_key=owner.target_key, memo=owner.memo)
+    return Step("create", change.id, mapped, again=again)
+
+
+def _gone(change: Change, entry: LedgerEntry | None, flow: Flow) -> Step | Outcome | None:
+    if entry is None or entry.status == "removed":
+        return None
+    if flow.on_delete == "archive" and (
+        entry.target_id is not None or entry.status in ("sending", "unknown")
+    ):
+        return _remove(change, entry)
+    return _unless_told(
+        entry, Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
+    )
+
+
+def _skipped(skip: Skip, entry: LedgerEntry | None, change: Change, flow: Flow) -> Step | Outcome | None:
+    if entry is not None and skip.leaves and flow.on_exclude == "archive":
+        if entry.status == "removed":
+            return None
+        if entry.target_id is not None:
+            return _remove(change, entry)
+    return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
+
+
+def _remove(change: Change, entry: LedgerEntry) -> Step:
+    return Step("remove", change.id, None, entry.target_id, was_key=entry.target_key, memo=entry.memo)
+
+
+def _unless_told(entry: LedgerEntry | None, outcome: Outcome) -> Outcome | None:
+    if entry is not None and entry.status == outcome.status and entry.code == outcome.code:
+        return None
+    return outcome

@@ -1,0 +1,279 @@
+"""One run of one flow, in one straight line (DESIGN 3):
+
+signals → Batch → flow.map → decide → Step → ledger.begin → target.write → Outcome → ledger.finish → watermark
+
+Nothing lies behind the watermark that the ledger does not hold. Only the main thread touches the ledger; the next
+page is read in one thread and chunks are written in others, and no two of them ever hold the same record or key.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from mlconnector import signals
+from mlconnector.decide import Known, Settings, decide
+from mlconnector.errors import BrakeError
+from mlconnector.lanes import Job, Lanes, Planned, Ticket
+from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
+
+log = logging.getLogger("mlconnector.engine")
+
+HOLD = 2_000
+"""Steps kept in memory while the brake is undecided; beyond that the source is read a second time."""
+
+
+class FlowRun:
+    """Runs one job. Use it once: one of the methods `sync`, `full`, `backfill`, `replay`."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.lanes = Lanes(job)
+        self._whole = False
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Records by how they came out, and `read`, `waiting` (not settled, nothing new to do)."""
+        return self.lanes.counts
+
+    # what can be run
+
+    def sync(self) -> Counter[str]:
+        """Leftovers first, then everything since the watermark; then the watermark moves."""
+        job = self.job
+        with self.lanes.opened():
+            watermark = job.ledger.watermark(job.flow.name)
+            if watermark is not None:  # without one everything is read anyway
+                self._leftovers()
+            self._poll(lambda: signals.poll(job.source, job.flow.entity, watermark, job.overlap))
+            if watermark is None:
+                self._leftovers()
+        return self.counts
+
+    def full(self) -> Counter[str]:
+        """Reads everything, sends what differs, and asks for what a complete read did not show: it may be gone."""
+        job = self.job
+        with self.lanes.opened():
+            self._whole = True
+            job.ledger.forget_seen()
+            self._poll(lambda: job.source.read(job.flow.entity, None))
+            self._leftovers()
+        return self.counts
+
+    def backfill(self, since: str | None, until: str | None) -> Counter[str]:
+        """Reads a window, or the rest of one that was interrupted; the watermark is left alone."""
+        job, name = self.job, self.job.flow.name
+        begun = job.ledger.backfill(name)
+        if begun is None or (begun.since, begun.until) != (since, until):
+            job.ledger.start_backfill(name, since, until)
+            begun = None
+        resume = begun.cursor if begun else None
+        done = begun.read if begun else 0
+
+        def passed(ticket: Ticket) -> None:
+            nonlocal done
+            done += ticket.size
+            if ticket.cursor is not None:
+                job.ledger.advance_backfill(name, ticket.cursor, done)
+
+        with self.lanes.opened():
+            self.lanes.passed = passed
+            self._poll(lambda: job.source.read(job.flow.entity, since, until=until, resume=resume))
+            job.ledger.end_backfill(name)
+        return self.counts
+
+    def replay(self, ids: Sequence[str]) -> Counter[str]:
+        """Fetches these records anew and sends them even if they look unchanged."""
+        with self.lanes.opened():
+            self._fetched(ids, forced=True)
+            self._settle_released()
+        return self.counts
+
+    # the line
+
+    def _poll(self, read: Callable[[], Iterable[Batch]]) -> None:
+        ledger, name = self.job.ledger, self.job.flow.name
+        checkpoints: list[str] = []
+        moves_watermark = self.lanes.passed is None
+        if moves_watermark:
+            self.lanes.passed = lambda ticket: (
+                checkpoints.append(ticket.checkpoint) if ticket.checkpoint else None
+            )
+        held = self._survey(read) if self._brake_limit() else None
+        if held is None:
+            self._stream(read())
+        else:
+            for ticket, plans in held:
+                self.lanes.carry_out(plans, ticket)
+        self.lanes.drain()
+        if self._whole:
+            self._fetched(ledger.unseen(name))
+        self.lanes.passed = None
+        self._settle_released()
+        if checkpoints and self.job.limit is None:
+            ledger.set_watermark(name, checkpoints[-1])
+
+    def _brake_limit(self) -> int:
+        """How many known records may change in this run; 0 means that the brake has no say."""
+        if self.job.brake is None or self.job.limit is not None:
+            return 0
+        known = self.job.ledger.count_done(self.job.flow.name)
+        return self.job.brake.limit(known) if known else 0
+
+    def _survey(self, read: Callable[[], Iterable[Batch]]) -> list[tuple[Ticket, list[Planned]]] | None:
+        """Plans everything before the first write. None: there is too much to keep, read it again and write."""
+        limit = self._brake_limit()
+        before = self.counts.copy()
+        touched = 0
+        held: list[tuple[Ticket, list[Planned]]] | None = []
+        for batch in self._incoming(read()):
+            twice = any(change.id in self.lanes.under_way for change in batch.changes)
+            plans = self._plan(batch)
+            touched += sum(plan.touches_known for plan in plans)
+            self._check_brake(touched, limit)
+            if held is not None and not twice and len(self.lanes.under_way) <= HOLD:
+                held.append((Ticket.of(batch), plans))
+                continue
+            held = None
+            self.lanes.forget_claims()
+        if self._whole:
+            self._check_brake(touched + self.job.ledger.count_unseen(self.job.flow.name), limit)
+        if held is None:
+            self.lanes.counts = before
+        return held
+
+    def _check_brake(self, touched: int, limit: int) -> None:
+        if touched > limit:
+            raise BrakeError(
+                f"flow {self.job.flow.name}: more than {limit} known records would change or vanish in this run;"
+                " nothing was written",
+                hint="look at them with --dry-run; if it is meant, run once with --allow-mass-change",
+            )
+
+    def _stream(self, batches: Iterable[Batch], *, forced: bool = False) -> None:
+        for batch in self._incoming(batches):
+            if any(change.id in self.lanes.under_way for change in batch.changes):
+                self.lanes.drain()  # the same record is on its way already: let it settle first
+            self.lanes.carry_out(self._plan(batch, forced=forced), Ticket.of(batch))
+
+    def _incoming(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in signals.ahead(batches):
+            self.lanes.check_stop()
+            self.counts["read"] += len(batch.changes)
+            if self._whole:
+                self.job.ledger.add_seen(change.id for change in batch.changes if change.kind == "upsert")
+            yield batch
+
+    def _leftovers(self) -> None:
+        self._fetched(self.job.ledger.leftovers(self.job.flow.name))
+
+    def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:
+        if ids:
+            self._stream(signals.refetch(self.job.source, self.job.flow.entity, ids), forced=forced)
+        self.lanes.drain()
+
+    def _settle_released(self) -> None:
+        """Takes up records that waited for a key which is free now; that may free another, so a few rounds."""
+        for _ in range(3):
+            keys, self.lanes.released = self.lanes.released, set()
+            if not keys or not self.job.ledger.release(self.job.flow.name, keys):
+                return
+            self._leftovers()
+
+    # planning: reads the ledger, writes nothing
+
+    def _plan(self, batch: Batch, *, forced: bool = False) -> list[Planned]:
+        flow, ledger, entity = self.job.flow, self.job.ledger, self.job.entity
+        changes = {change.id: change for change in batch.changes}
+        entries = ledger.entries(flow.name, changes.keys())
+        records = {one.id: self._map(one) for one in changes.values()}
+        keys = {record.key for record in records.values() if isinstance(record, Mapped)}
+        keys.update(entry.target_key for entry in entries.values() if entry.target_key)
+        owners = ledger.owners(flow.name, keys)
+        settings, now = Settings(entity.upserts, entity.settle), self.job.now()
+        plans: list[Planned] = []
+        for change in changes.values():
+            entry, record = entries.get(change.id), records[change.id]
+            known = self._known(change, record, entry, owners, forced)
+            decided = (
+                record if isinstance(record, Outcome) else decide(change, record, known, flow, settings, now)
+            )
+            if decided is None:
+                self.counts["unchanged" if entry and entry.status == "done" else "waiting"] += 1
+                continue
+            plan = Planned(change, record if isinstance(record, Mapped) else None, known, decided)
+            self.lanes.claim(plan)
+            plans.append(plan)
+        if not entity.upserts:
+            self._look_first(plans)
+        self.job.observer.progress(flow.name, self.counts)
+        return plans
+
+    def _map(self, change: Change) -> Mapped | Skip | Outcome | None:
+        if change.kind == "delete":
+            return None
+        try:
+            return self.job.flow.map(change)
+        except Exception as error:  # the boundary of one record: it fails, the others go on
+            log.exception("mapping failed for %s %s", change.entity, change.id)
+            return Outcome(
+                "failed", code="mapping-error", reason=f"the mapping failed with {type(error).__name__}"
+            )
+
+    def _known(
+        self,
+        change: Change,
+        record: Mapped | Skip | Outcome | None,
+        entry: LedgerEntry | None,
+        owners: Mapping[str, LedgerEntry],
+        forced: bool,
+    ) -> Known:
+        old_key = entry.target_key if entry else None
+        if not isinstance(record, Mapped):
+            return Known(entry, forced=forced)
+        return Known(
+            entry,
+            owner=self._owner(record.key, change.id, owners),
+            old_owner=self._owner(old_key, change.id, owners) if old_key else None,
+            linked=not record.refs or self._refs_linked(record),
+            forced=forced,
+        )
+
+    def _owner(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
+        claimer = self.lanes.claimed.get(key)
+        if claimer is not None and claimer != source_id:
+            return LedgerEntry(self.job.flow.name, claimer, "sending", target_key=key)
+        return owners.get(key)
+
+    def _refs_linked(self, record: Mapped) -> bool:
+        here, there = self.job.flow.source, self.job.flow.target
+        return all(
+            self.job.ledger.linked((here, ref.entity), (there, ref.into), [ref.id]) for ref in record.refs
+        )
+
+    def _claim(self, plan: Planned) -> None:
+        self.lanes.under_way.add(plan.change.id)
+        if isinstance(plan.decided, Step) and plan.mapped is not None:
+            self.lanes.claimed[plan.mapped.key] = plan.change.id
+
+    def _look_first(self, plans: Sequence[Planned]) -> None:
+        """A target that would make a second record is asked by key before anything is created there."""
+        wanted = [
+            p for p in plans if isinstance(p.decided, Step) and p.decided.action == "create" and p.mapped
+        ]
+        if not wanted:
+            return
+        found = self.job.target.find(self.job.flow.into, [p.mapped.key for p in wanted if p.mapped])
+        for plan in wanted:
+            assert plan.mapped is not None and isinstance(plan.decided, Step)
+            hits = found.get(plan.mapped.key, ())
+            if len(hits) > 1:
+                plan.decided = Outcome(
+                    "failed",
+                    code="ambiguous-match",
+                    reason=f"{len(hits)} records in the target have its key",
+                )
+            elif hits:
+                plan.decided = replace(plan.decided, action="update", target_id=hits[0])

@@ -1,0 +1,431 @@
+"""Calls to a vendor: one session, pacing, retries and what may be repeated. The only home of requests and tenacity.
+
+What an answer means is the system's own `verdict`; what to do about it is decided here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+import urllib3.exceptions
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.utils import get_environ_proxies
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from mlconnector import __version__
+from mlconnector.errors import AuthError, Later, Rejected, Stop, Uncertain
+from mlconnector.model import Tools
+
+log = logging.getLogger("mlconnector.http")
+
+ATTEMPTS = 5
+LONGEST_WAIT_SECONDS = 120.0
+"""A vendor that asks for a longer pause ends the flow as Later: cron comes back."""
+
+_BROKEN = (
+    requests.ConnectionError,
+    requests.exceptions.ChunkedEncodingError,
+    urllib3.exceptions.ProtocolError,
+    urllib3.exceptions.DecodeError,
+)
+_TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError)
+_NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, read whole. `headers` ignore case; `request_id` is the vendor's."""
+
+    method: str
+    path: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    request_id: str = ""
+
+    def is_json(self) -> bool:
+        """Whether the server says that this is JSON (gateways answer with HTML)."""
+        return "json" in self.headers.get("Content-Type", "").lower()
+
+    def json(self) -> Any:
+        """The body decoded, or {} where it is not what the server says it is."""
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return {}
+
+    def date(self) -> datetime | None:
+        """The server's clock when it answered, aware; None without a usable Date header."""
+        try:
+            return parsedate_to_datetime(self.headers.get("Date", "")).astimezone(UTC)
+        except (ValueError, TypeError):
+            return None
+
+    def retry_after(self, now: datetime) -> float | None:
+        """Seconds the server asks to wait (it may say it as a date), None if it does not say."""
+        text = self.headers.get("Retry-After", "").strip()
+        if not text:
+            return None
+        if text.isdigit():
+            return float(text)
+        with contextlib.suppress(ValueError, TypeError):
+            return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+        return None
+
+
+class Again(Exception):
+    """A verdict: try again. `executed` says whether the request may have been carried out all the same."""
+
+    def __init__(
+        self, message: str, *, executed: bool, after: float | None = None, request_id: str = ""
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.executed = executed
+        self.after = after
+        self.request_id = request_id
+        self.timed_out = False
+        self.throttled = False
+
+
+Verdict = Callable[[Answer], Exception | None]
+"""None: fine. Otherwise what to raise: Again, Rejected, AuthError, Later or another Stop."""
+
+
+class Credentials(AuthBase):
+    """Signs requests. An object, never a header: requests lets a ~/.netrc entry override one (psf/requests#3929)."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self.header()
+        return request
+
+    def header(self) -> str:
+        """The value of Authorization now."""
+        raise NotImplementedError  # pragma: no cover
+
+    def renew(self, refused: str) -> bool:
+        """Told that `refused` got a 401: whether another attempt can look different."""
+        return False
+
+
+class Pace:
+    """Keeps all threads of a system below a rate, and holds all of them after a 429."""
+
+    def __init__(self, per_second: float | None, sleep: Callable[[float], None]) -> None:
+        self._interval = 1.0 / per_second if per_second else 0.0
+        self._sleep = sleep
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Takes the next free place and sleeps until it comes."""
+        with self._lock:
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._interval
+        if start > now:
+            self._sleep(start - now)
+
+    def hold(self, seconds: float) -> None:
+        """Nobody starts before this is over."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+@dataclass(slots=True)
+class Usage:
+    """What a system cost so far."""
+
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, calls: int = 0, retries: int = 0, throttled: int = 0) -> None:
+        """Counts, from any thread."""
+        with self.lock:
+            self.calls += calls
+            self.retries += retries
+            self.throttled += throttled
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How hard a system may be used. Timeouts are seconds to connect and seconds between two bytes of an answer."""
+
+    parallel: int = 4
+    per_second: float | None = None
+    connect_timeout: float = 10.0
+    read_timeout: float = 120.0
+    attempts: int = ATTEMPTS
+
+
+class Http:
+    """All calls to one system. May be used from several threads at once."""
+
+    def __init__(
+        self,
+        system: str,
+        base_url: str,
+        verdict: Verdict,
+        tools: Tools,
+        *,
+        credentials: Credentials | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self.system = system
+        self.base_url = base_url.rstrip("/")
+        self.credentials = credentials
+        self.usage = Usage()
+        self._verdict = verdict
+        self._tools = tools
+        self._limits = limits
+        self._gate = threading.BoundedSemaphore(limits.parallel)
+        self._pace = Pace(limits.per_second, tools.sleep)
+        self._session = requests.Session()
+        self._session.trust_env = False  # asked once, here, instead of at every request
+        self._session.proxies = dict(get_environ_proxies(self.base_url))
+        self._session.verify = (
+            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+        )
+        self._session.headers["User-Agent"] = f"mlconnector/{__version__}"
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=limits.parallel)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._retrying = Retrying(
+            stop=stop_after_attempt(limits.attempts),
+            wait=_wait,
+            retry=retry_if_exception_type(Again),
+            before_sleep=self._before_sleep,
+            sleep=tools.sleep,
+            reraise=True,
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool | None = None,
+        read_timeout: float | None = None,
+    ) -> Answer:
+        """One call with its retries. `path` is appended to the base URL; an absolute URL must be of its origin.
+
+        `repeatable` says that doing it twice does no harm (default: for GET only). Raises Rejected, AuthError,
+        Later (down or throttled after all attempts) or Uncertain (sent, not repeatable, no clear answer).
+        """
+        repeatable = method == "GET" if repeatable is None else repeatable
+        url = self._absolute(path)
+        body = None if json is None else msgspec.json.encode(json)
+        sent = dict(headers or {})
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        call = _Call(method, url, params, form if body is None else body, sent, repeatable, read_timeout)
+        try:
+            return self._retrying.copy()(self._attempt, call)
+        except Again as again:
+            at = self._tools.now() + timedelta(seconds=again.after) if again.after else None
+            raise Later(
+                f"{self.system}: {again.message} ({method} {urlsplit(url).path})",
+                hint="nothing is lost: the next run goes on from here",
+                request_id=again.request_id,
+                retry_at=at,
+            ) from None
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        self._session.close()
+
+    def _absolute(self, path: str) -> str:
+        if "://" not in path:
+            return f"{self.base_url}{path}"
+        if origin(path) != origin(self.base_url):
+            raise Stop(
+                f"{self.system}: an answer links to {origin(path)}, which is not {origin(self.base_url)}",
+                hint="set base_url to the address under which the server knows itself",
+            )
+        return path
+
+    def _attempt(self, call: _Call) -> Answer:
+        answer = self._once(call)
+        if answer.status == 401 and self.credentials and self.credentials.renew(call.authorization):
+            self.usage.add(retries=1)
+            answer = self._once(call)
+        problem = self._verdict(answer)
+        if problem is None:
+            return answer
+        if isinstance(problem, Again):
+            self._weigh(problem, call, answer)
+        raise problem
+
+    def _weigh(self, again: Again, call: _Call, answer: Answer | None = None) -> None:
+        if again.throttled:
+            self.usage.add(throttled=1)
+        if again.executed and not call.repeatable:
+            raise Uncertain(
+                f"{self.system}: {again.message}, so it may have been carried out",
+                request_id=again.request_id,
+                timed_out=again.timed_out,
+            )
+        if again.after is not None and again.after > LONGEST_WAIT_SECONDS:
+            raise Later(
+                f"{self.system}: {again.message}; it asks to wait {int(again.after)} s",
+                hint="the next run after that goes on from here",
+                request_id=again.request_id,
+                retry_at=self._tools.now() + timedelta(seconds=again.after),
+            )
+
+    def _once(self, call: _Call) -> Answer:
+        self._pace.wait()
+        started = time.monotonic()
+        with self._gate:
+            try:
+                answer = self._exchange(call)
+            except requests.exceptions.SSLError as error:
+                raise Stop(
+                    f"{self.system}: no trusted TLS connection to {origin(call.url)} ({error.__class__.__name__})",
+                    hint="for a private certificate authority set REQUESTS_CA_BUNDLE to its bundle",
+                ) from None
+            except (*_TIMED_OUT, *_BROKEN) as error:
+                raise self._broken(error, call) from None
+            except requests.RequestException as error:  # a URL that is none, a redirect loop
+                raise Stop(
+                    f"{self.system}: {type(error).__name__} for {origin(call.url)}",
+                    hint="check base_url and login_url in the connection file",
+                ) from None
+        self.usage.add(calls=1)
+        milliseconds = (time.monotonic() - started) * 1000
+        log.debug(
+            "%s %s %s -> %d in %.0f ms, request id %s",
+            self.system, call.method, answer.path, answer.status, milliseconds, answer.request_id or "-",
+        )  # fmt: skip
+        return answer
+
+    def _exchange(self, call: _Call) -> Answer:
+        read_timeout = call.read_timeout or self._limits.read_timeout
+        with self._session.request(
+            call.method,
+            call.url,
+            params=call.params,
+            data=call.body,
+            headers=call.headers,
+            auth=self.credentials,
+            timeout=(self._limits.connect_timeout, read_timeout),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            call.authorization = str(response.request.headers.get("Authorization") or "")
+            body = response.raw.read(decode_content=True)
+            found = response.headers
+            return Answer(
+                call.method,
+                urlsplit(call.url).path,
+                response.status_code,
+                found,
+                body,
+                found.get("request-id") or found.get("X-Request-Id") or "",
+            )
+
+    def _broken(self, error: Exception, call: _Call) -> Again:
+        timed_out = isinstance(error, _TIMED_OUT)
+        sent = not isinstance(error, _NOT_SENT) and not _refused(error)
+        self.usage.add(calls=1 if sent else 0)
+        what = "no answer in time" if timed_out else "the connection broke" if sent else "cannot connect"
+        again = Again(f"{what} ({origin(call.url)})", executed=sent)
+        again.timed_out = timed_out
+        self._weigh(again, call)
+        return again
+
+    def _before_sleep(self, state: RetryCallState) -> None:
+        self.usage.add(retries=1)
+        problem = state.outcome.exception() if state.outcome else None
+        if isinstance(problem, Again):
+            seconds = state.next_action.sleep if state.next_action else 0.0
+            if problem.throttled:
+                self._pace.hold(seconds)
+            log.info("%s: %s, trying again in %.1f s", self.system, problem.message, seconds)
+
+
+@dataclass(slots=True)
+class _Call:
+    method: str
+    url: str
+    params: Mapping[str, str] | None
+    body: Any
+    headers: Mapping[str, str]
+    repeatable: bool
+    read_timeout: float | None
+    authorization: str = ""
+
+
+def origin(url: str) -> str:
+    """Scheme, host and port in one spelling: `https://api.example.com:443`."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def throttled(message: str, answer: Answer, now: datetime) -> Again:
+    """The verdict for 429 and 503: not carried out, wait as long as the server says."""
+    again = Again(message, executed=False, after=answer.retry_after(now), request_id=answer.request_id)
+    again.throttled = True
+    return again
+
+
+def unexpected(system: str, answer: Answer) -> Exception | None:
+    """What holds for every vendor: 2xx is fine, 429/503 and other 5xx may be tried again, a redirect is wrong."""
+    if 200 <= answer.status < 300:
+        return None
+    if answer.status in (429, 503):
+        return throttled(f"{answer.status} from {system}", answer, datetime.now(UTC))
+    if answer.status == 408 or answer.status >= 500:
+        after = answer.retry_after(datetime.now(UTC))
+        return Again(
+            f"{answer.status} from {system}", executed=True, after=after, request_id=answer.request_id
+        )
+    if 300 <= answer.status < 400:
+        return Stop(
+            f"{system} answers with a redirect ({answer.status})", hint="correct base_url in the file"
+        )
+    if answer.status == 401:
+        return AuthError(f"{system} refused the credentials (401)", request_id=answer.request_id)
+    return Rejected(
+        f"{system} refused the request ({answer.status})",
+        code=f"http-{answer.status}",
+        answer=str(answer.status),
+        status=answer.status,
+        request_id=answer.request_id,
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    problem = state.outcome.exception() if state.outcome else None
+    after = problem.after if isinstance(problem, Again) else None
+    if after is not None:
+        return after + random.uniform(0, min(1.0, after / 4 + 0.05))  # noqa: S311 - jitter, not a secret
+    return random.uniform(0.3, 1.0) * min(60.0, 0.5 * 2.0**state.attempt_number)  # noqa: S311
+
+
+def _refused(error: Exception) -> bool:
+    reason: Any = error.args[0] if error.args else error
+    cause = getattr(reason, "reason", reason)
+    return isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError))

@@ -1,0 +1,305 @@
+"""The writing half of a run: chunks on their way through several threads, and what became of them in the ledger.
+
+Only the thread that made a Lanes touches the ledger. No two chunks under way hold the same record or the same key.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from mlconnector.decide import Known
+from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
+from mlconnector.ledger import Ledger, Settled
+from mlconnector.model import Batch, Change, Flow, LedgerEntry, Mapped, Outcome, Step
+from mlconnector.systems.base import Entity, Prepares, Source, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """At most `share` percent of the known records may change or vanish in one run, but `at_least` so many."""
+
+    share: float = 30.0
+    at_least: int = 20
+
+    def limit(self, known: int) -> int:
+        """How many of `known` records may change."""
+        return max(self.at_least, int(known * self.share / 100))
+
+
+class Observer(Protocol):
+    """Told what happens, for the person who watches; must be quick and must not raise."""
+
+    def progress(self, flow: str, counts: Mapping[str, int]) -> None:
+        """Called after each page and each chunk."""
+        ...
+
+    def settled(self, flow: str, one: Settled) -> None:
+        """Called for each record that something was sent for or that settled newly."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A flow with everything it needs to run: what `cli` puts together."""
+
+    flow: Flow
+    entity: Entity
+    source: Source
+    target: Target
+    ledger: Ledger
+    run_id: int
+    overlap: timedelta
+    now: Callable[[], datetime]
+    stop_requested: Callable[[], bool]
+    observer: Observer
+    brake: Brake | None = None
+    limit: int | None = None
+    keep_links: bool = False
+    """Whether another flow refers to the records of this one."""
+
+
+@dataclass(slots=True)
+class Ticket:
+    """A batch on its way through: when nothing of it is left, its checkpoint may be stored."""
+
+    checkpoint: str | None
+    cursor: str | None
+    size: int = 0
+    left: int = 0
+
+    @classmethod
+    def of(cls, batch: Batch) -> Ticket:
+        """The ticket of a batch that was read."""
+        return cls(batch.checkpoint, batch.cursor, len(batch.changes))
+
+
+@dataclass(slots=True)
+class Planned:
+    """One record of a batch and what was decided for it."""
+
+    change: Change
+    mapped: Mapped | None
+    known: Known
+    decided: Step | Outcome
+    ticket: Ticket | None = None
+
+    @property
+    def entry(self) -> LedgerEntry | None:
+        """Its row in the ledger before this run."""
+        return self.known.entry
+
+    @property
+    def owner(self) -> LedgerEntry | None:
+        """The row that owned its key before this run."""
+        return self.known.owner
+
+    @property
+    def touches_known(self) -> bool:
+        """Whether a record that is settled in the target would change or vanish."""
+        known = self.entry is not None and self.entry.status == "done"
+        return known and (isinstance(self.decided, Step) or self.decided.status == "skipped")
+
+
+@dataclass(slots=True)
+class _Chunk:
+    number: int
+    plans: list[Planned]
+
+
+class LimitReached(Exception):
+    """`--limit` so many steps were sent."""
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Everything of one flow run that is planned but not settled."""
+
+    job: Job
+    counts: Counter[str] = field(default_factory=Counter)
+    claimed: dict[str, str] = field(default_factory=dict)
+    """Target key → the record that is on its way there."""
+    under_way: set[str] = field(default_factory=set)
+    """Records that are planned and not settled yet."""
+    released: set[str] = field(default_factory=set)
+    """Keys that lost their owner in this run."""
+    passed: Callable[[Ticket], None] | None = None
+    """Told of each batch, in order, once it and all before it are in the ledger."""
+    _pool: ThreadPoolExecutor | None = None
+    _in_flight: dict[Future[Sequence[Outcome]], _Chunk] = field(default_factory=dict)
+    _pending: list[Planned] = field(default_factory=list)
+    _tickets: deque[Ticket] = field(default_factory=deque)
+    _trouble: ConnectorError | None = None
+    _prepared: bool = False
+    _sent: int = 0
+
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Write threads for the time of a run; whatever ends it, what is in flight settles first."""
+        with ThreadPoolExecutor(max_workers=self.job.entity.lanes, thread_name_prefix="lane") as pool:
+            self._pool = pool
+            try:
+                yield
+            except LimitReached:
+                self.drain()
+            except ConnectorError:
+                self._pending.clear()
+                while self._in_flight:
+                    with suppress(ConnectorError):
+                        self._collect()
+                raise
+
+    def claim(self, plan: Planned) -> None:
+        """Notes a planned record and the key it is on its way to."""
+        self.under_way.add(plan.change.id)
+        if isinstance(plan.decided, Step) and plan.mapped is not None:
+            self.claimed[plan.mapped.key] = plan.change.id
+
+    def forget_claims(self) -> None:
+        """The plans made so far are dropped."""
+        self.claimed.clear()
+        self.under_way.clear()
+
+    def carry_out(self, plans: Sequence[Planned], ticket: Ticket) -> None:
+        """Settles what is decided and sends the steps, in chunks as they fill up."""
+        self._tickets.append(ticket)
+        ticket.left += len(plans)
+        settled = [plan for plan in plans if isinstance(plan.decided, Outcome)]
+        if settled:
+            self._store(
+                [(plan, plan.decided) for plan in settled if isinstance(plan.decided, Outcome)], ticket
+            )
+        for plan in plans:
+            if isinstance(plan.decided, Step):
+                plan.ticket = ticket
+                self._pending.append(plan)
+                self._count_limit()
+                if len(self._pending) >= self.job.entity.batch:
+                    self._launch()
+        self._pass_tickets()
+
+    def _count_limit(self) -> None:
+        self._sent += 1
+        if self.job.limit is not None and self._sent >= self.job.limit:
+            raise LimitReached
+
+    def _launch(self) -> None:
+        chunk, self._pending = self._pending, []
+        while len(self._in_flight) >= self.job.entity.lanes:
+            self._collect()
+        self.check_stop()
+        target, into = self.job.target, self.job.flow.into
+        if not self._prepared and isinstance(target, Prepares):
+            target.prepare(into)
+        self._prepared = True
+        number = self.job.ledger.begin(
+            self.job.flow.name, self.job.run_id, [self._stored(plan, Outcome("unknown")) for plan in chunk]
+        )
+        steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
+        assert self._pool is not None
+        self._in_flight[self._pool.submit(target.write, into, steps)] = _Chunk(number, chunk)
+
+    def drain(self) -> None:
+        """Sends what is pending and waits until everything under way has settled."""
+        if self._pending:
+            self._launch()
+        while self._in_flight:
+            self._collect()
+        self._pass_tickets()
+
+    def _collect(self) -> None:
+        """Takes in what is ready; all of it in one commit."""
+        ready, _ = wait(self._in_flight, return_when=FIRST_COMPLETED)
+        numbers: list[int] = []
+        pairs: list[tuple[Planned, Outcome]] = []
+        for future in ready:
+            chunk = self._in_flight.pop(future)
+            outcomes = self._outcomes(future, chunk)
+            numbers.append(chunk.number)
+            pairs.extend(zip(chunk.plans, outcomes, strict=True))
+        self._store(pairs, None, numbers)
+        if self._trouble is not None:
+            raise self._trouble
+
+    def _outcomes(self, future: Future[Sequence[Outcome]], chunk: _Chunk) -> Sequence[Outcome]:
+        try:
+            return future.result()
+        except Later as later:
+            self._trouble = self._trouble or later
+            due = later.retry_at or self.job.now()
+            lost = Outcome(
+                "failed", code="later", reason=later.message, retry_at=due, request_id=later.request_id
+            )
+        except Stop as stop:
+            self._trouble = self._trouble if isinstance(self._trouble, Stop) else stop
+            lost = Outcome("failed", code="stopped", reason=stop.message, retry_at=self.job.now())
+        return [lost] * len(chunk.plans)
+
+    def _store(
+        self,
+        pairs: Sequence[tuple[Planned, Outcome]],
+        ticket: Ticket | None,
+        numbers: Sequence[int] = (),
+    ) -> None:
+        flow, ledger = self.job.flow, self.job.ledger
+        settled = [self._stored(plan, outcome) for plan, outcome in pairs]
+        ledger.finish(flow.name, self.job.run_id, numbers, settled)
+        self._link(pairs)
+        for (plan, outcome), one in zip(pairs, settled, strict=True):
+            self.counts[outcome.status] += 1
+            self.under_way.discard(plan.change.id)
+            if plan.mapped is not None and self.claimed.get(plan.mapped.key) == plan.change.id:
+                del self.claimed[plan.mapped.key]
+            self._note_released(plan, outcome)
+            (plan.ticket or ticket or Ticket(None, None)).left -= 1
+            self.job.observer.settled(flow.name, one)
+        self._pass_tickets()
+        self.job.observer.progress(flow.name, self.counts)
+
+    def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
+        step = plan.decided if isinstance(plan.decided, Step) else None
+        removed = plan.owner if plan.owner is not None and plan.owner.status == "removed" else None
+        record = plan.mapped
+        return Settled(
+            source_id=plan.change.id,
+            outcome=outcome,
+            step=step,
+            key=record.key if record is not None and step is not None else None,
+            digest=record.digest if record is not None and step is not None else None,
+            modified=plan.change.modified,
+            wants=record.key if record is not None and outcome.code == "key-taken" else None,
+            takes_over=removed.source_id
+            if step is not None and removed is not None and removed.source_id != plan.change.id
+            else None,
+        )
+
+    def _note_released(self, plan: Planned, outcome: Outcome) -> None:
+        entry, key = plan.entry, plan.mapped.key if plan.mapped is not None else None
+        if outcome.status == "skipped" and key is not None:
+            self.released.add(key)
+        if entry is not None and entry.target_key is not None and entry.status not in ("skipped", "removed"):
+            moved = outcome.status in ("created", "updated", "unchanged") and key != entry.target_key
+            if moved or outcome.status in ("skipped", "removed"):
+                self.released.add(entry.target_key)
+
+    def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
+        if self.job.keep_links:
+            flow = self.job.flow
+            made = [(plan.change.id, outcome.target_id) for plan, outcome in pairs if outcome.target_id]
+            self.job.ledger.link((flow.source, flow.entity), (flow.target, flow.into), made)
+
+    def _pass_tickets(self) -> None:
+        while self._tickets and self._tickets[0].left == 0:
+            ticket = self._tickets.popleft()
+            if self.passed is not None:
+                self.passed(ticket)
+
+    def check_stop(self) -> None:
+        """Raises StoppedError once the run was asked to end."""
+        if self.job.stop_requested():
+            raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")

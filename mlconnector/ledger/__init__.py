@@ -1,0 +1,508 @@
+"""The state file: watermarks, the idempotency ledger, the audit of every send. The only home of SQLite.
+
+One writer, under the run lock. Each method that writes is one short transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from mlconnector.errors import ConfigError
+from mlconnector.ledger import schema
+from mlconnector.model import LedgerEntry, Outcome, Step
+
+_COLUMNS = tuple(f.name for f in fields(LedgerEntry))
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
+_UPSERT = """
+INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
+                    source_modified, wants, memo, run_id, updated_at)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+ON CONFLICT (flow, source_id) DO UPDATE SET
+    status = ?3, target_key = coalesce(?4, target_key), target_id = coalesce(?5, target_id),
+    digest = coalesce(?6, digest), code = ?7, reason = ?8,
+    attempts = CASE WHEN ?9 = 0 THEN 0 ELSE attempts + ?9 END, retry_at = ?10,
+    source_modified = coalesce(?11, source_modified), wants = ?12, memo = coalesce(?13, memo),
+    run_id = ?14, updated_at = ?15
+"""
+_ATTEMPT = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LOOK_UP = 500
+"""Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
+
+OPEN = ("failed", "held", "sending", "unknown")
+"""Statuses of records that are not settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
+
+    `wants` is a key that another record owns; `takes_over` is the removed record that had `key` before.
+    """
+
+    source_id: str
+    outcome: Outcome
+    step: Step | None = None
+    key: str | None = None
+    digest: bytes | None = None
+    modified: datetime | None = None
+    wants: str | None = None
+    takes_over: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A backfill that was not finished: its window as given, where it stands and how many records it read."""
+
+    flow: str
+    since: str | None
+    until: str | None
+    cursor: str | None
+    read: int
+    started_at: str
+
+
+class Ledger:
+    """The state file of one connection."""
+
+    def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
+        self._db = connection
+        self._now = now
+
+    @classmethod
+    def open(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
+        """Opens for writing and migrates; creates it, mode 0600. Call it under the run lock. Raises ConfigError."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            db = _connect(f"file:{_quoted(path)}?mode=rw")
+            db.execute("PRAGMA journal_mode = WAL")
+            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -16000"):
+                db.execute(f"PRAGMA {pragma}")
+            _prepare(db, path)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
+        ledger = cls(db, now)
+        ledger._belongs_to(connection, path)
+        ledger._recover()
+        return ledger
+
+    @classmethod
+    def look(cls, path: Path, now: Callable[[], datetime]) -> Self:
+        """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet."""
+        if not path.exists():
+            db = _connect(":memory:")
+            schema.migrate(db)
+            return cls(db, now)
+        try:
+            db = _connect(f"file:{_quoted(path)}?mode=ro")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.Error as error:
+            raise _unusable(path, error) from error
+        if version != schema.VERSION:
+            raise _other_version(path, version)
+        return cls(db, now)
+
+    def copy(self) -> Self:
+        """The same content in memory: what a dry run writes to."""
+        db = _connect(":memory:")
+        self._db.backup(db)
+        return type(self)(db, self._now)
+
+    def close(self) -> None:
+        """Closes the file; what was committed is there."""
+        self._db.close()
+
+    # the hot path
+
+    def entries(self, flow: str, ids: Collection[str]) -> dict[str, LedgerEntry]:
+        """What is known of these source records."""
+        rows = self._in(f"{_SELECT} WHERE flow = ? AND source_id IN", flow, ids)
+        return {row[1]: _entry(row) for row in rows}
+
+    def owners(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
+        """Who owns these target keys: one record each at most."""
+        query = f"{_SELECT} WHERE flow = ? AND status <> 'skipped' AND target_key IN"
+        return {str(row[3]): _entry(row) for row in self._in(query, flow, keys)}
+
+    def begin(self, flow: str, run_id: int, chunk: Sequence[Settled]) -> int:
+        """Says that these steps are about to be sent; committed before it returns the chunk's number."""
+        steps = json.dumps(
+            [[s.source_id, s.key, s.digest.hex() if s.digest else None, _text(s.modified)] for s in chunk]
+        )
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
+                (flow, run_id, self._stamp(), steps),
+            )
+        return int(cursor.lastrowid or 0)
+
+    def finish(self, flow: str, run_id: int, chunk_ids: Sequence[int], settled: Sequence[Settled]) -> None:
+        """Stores what became of one or more chunks, and of records nothing was sent for; one commit."""
+        at = self._stamp()
+        with self._transaction():
+            for one in settled:
+                if one.takes_over is not None:
+                    self._let_go(flow, one.takes_over)
+            self._db.executemany(_UPSERT, [_row(flow, run_id, at, one) for one in settled])
+            self._db.executemany(
+                _ATTEMPT,
+                [_attempt(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
+            )
+            self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
+
+    def _let_go(self, flow: str, source_id: str) -> None:
+        self._db.execute(
+            "UPDATE ledger SET target_key = NULL, target_id = NULL WHERE flow = ? AND source_id = ?",
+            (flow, source_id),
+        )
+
+    def release(self, flow: str, keys: Collection[str]) -> int:
+        """Lets the records that wait for these keys come up again; says how many."""
+        waiting = [
+            row
+            for row in self._in(f"{_SELECT} WHERE flow = ? AND status = 'skipped' AND wants IN", flow, keys)
+            if not self._owned(flow, row[_COLUMNS.index("wants")])
+        ]
+        with self._transaction():
+            for entry in map(_entry, waiting):
+                if entry.target_key and self._owned(flow, entry.target_key):
+                    self._let_go(flow, entry.source_id)
+                self._db.execute(
+                    "UPDATE ledger SET status = 'held', code = 'key-released', wants = NULL, retry_at = NULL,"
+                    " reason = 'the key it waited for is free again', updated_at = ?"
+                    " WHERE flow = ? AND source_id = ?",
+                    (self._stamp(), flow, entry.source_id),
+                )
+        return len(waiting)
+
+    def _owned(self, flow: str, key: str) -> bool:
+        return any(owner.status != "removed" for owner in self.owners(flow, [key]).values())
+
+    # watermarks and backfills
+
+    def watermark(self, flow: str) -> str | None:
+        """Nothing of the source lies behind it that the ledger does not hold; None before the first whole read."""
+        row = self._db.execute("SELECT value FROM watermarks WHERE flow = ?", (flow,)).fetchone()
+        return row[0] if row else None
+
+    def set_watermark(self, flow: str, value: str) -> None:
+        """Stores a checkpoint whose batch, and all before it, are in the ledger."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO watermarks VALUES (?, ?, ?)", (flow, value, self._stamp())
+            )
+
+    def backfill(self, flow: str) -> Backfill | None:
+        """The unfinished backfill of a flow."""
+        row = self._db.execute("SELECT * FROM backfills WHERE flow = ?", (flow,)).fetchone()
+        return Backfill(*row) if row else None
+
+    def start_backfill(self, flow: str, since: str | None, until: str | None) -> None:
+        """Remembers the window, in place of an earlier one."""
+        row = (flow, since, until, None, 0, self._stamp())
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO backfills VALUES (?, ?, ?, ?, ?, ?)", row)
+
+    def advance_backfill(self, flow: str, cursor: str, read: int) -> None:
+        """Everything up to this cursor is in the ledger."""
+        with self._transaction():
+            self._db.execute("UPDATE backfills SET cursor = ?, read = ? WHERE flow = ?", (cursor, read, flow))
+
+    def end_backfill(self, flow: str) -> None:
+        """Forgets a backfill that came to its end."""
+        with self._transaction():
+            self._db.execute("DELETE FROM backfills WHERE flow = ?", (flow,))
+
+    # full reads: deletions are what a complete read did not show
+
+    def forget_seen(self) -> None:
+        """Starts a full read."""
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY) WITHOUT ROWID")
+        self._db.execute("DELETE FROM seen")
+
+    def add_seen(self, ids: Iterable[str]) -> None:
+        """Notes records of a full read."""
+        with self._transaction():
+            self._db.executemany("INSERT OR IGNORE INTO seen VALUES (?)", [(one,) for one in ids])
+
+    def unseen(self, flow: str) -> list[str]:
+        """Records of the ledger that the full read did not show and that are not known to be gone."""
+        rows = self._db.execute(
+            "SELECT source_id FROM ledger WHERE flow = ? AND source_id NOT IN (SELECT id FROM seen)"
+            " AND status <> 'removed' AND NOT (status = 'skipped' AND code = 'gone')",
+            (flow,),
+        )
+        return [row[0] for row in rows]
+
+    def count_unseen(self, flow: str) -> int:
+        """How many settled records the full read did not show."""
+        row = self._db.execute(
+            "SELECT count(*) FROM ledger WHERE flow = ? AND status = 'done'"
+            " AND source_id NOT IN (SELECT id FROM seen)",
+            (flow,),
+        ).fetchone()
+        return int(row[0])
+
+    # what is open
+
+    def count_done(self, flow: str) -> int:
+        """Records that are settled in the target."""
+        row = self._db.execute("SELECT count(*) FROM ledger WHERE flow = ? AND status = 'done'", (flow,))
+        return int(row.fetchone()[0])
+
+    def leftovers(self, flow: str) -> list[str]:
+        """Ids to take up first: sent without an answer, held, and failures whose time has come; oldest first."""
+        rows = self._db.execute(
+            "SELECT source_id FROM ledger WHERE flow = ? AND status NOT IN ('done', 'skipped')"
+            " AND (status IN ('sending', 'unknown', 'held') OR (status = 'failed' AND retry_at IS NOT NULL))"
+            " AND (retry_at IS NULL OR retry_at <= ?) ORDER BY updated_at, source_id",
+            (flow, self._stamp()),
+        )
+        return [row[0] for row in rows]
+
+    def unsettled(self, flow: str, since: str | None = None, statuses: Sequence[str] = OPEN) -> list[str]:
+        """Ids of records that are not settled, or in the given statuses; `since` is the time they got there."""
+        marks = ",".join("?" * len(statuses))
+        rows = self._db.execute(
+            f"SELECT source_id FROM ledger WHERE flow = ? AND status IN ({marks})"  # noqa: S608 - question marks
+            " AND (? IS NULL OR updated_at >= ?) ORDER BY updated_at, source_id",
+            (flow, *statuses, since, since),
+        )
+        return [row[0] for row in rows]
+
+    def search(self, flow: str | None, text: str) -> list[LedgerEntry]:
+        """Entries by source id, remote id or key (an address is enough); exact, letter case aside."""
+        low = text.lower()
+        rows = self._db.execute(
+            f"{_SELECT} WHERE (?1 IS NULL OR flow = ?1) AND (lower(source_id) = ?2 OR target_key IN (?2, ?3)"
+            " OR wants IN (?2, ?3) OR lower(target_id) = ?2) ORDER BY flow",
+            (flow, low, f"email:{low}"),
+        )
+        return [_entry(row) for row in rows]
+
+    def attempts(self, flow: str, source_id: str) -> list[dict[str, Any]]:
+        """Every send of one record, oldest first."""
+        return self._dicts(
+            "SELECT * FROM attempts WHERE flow = ? AND source_id = ? ORDER BY rowid", (flow, source_id)
+        )
+
+    def counts(self, flow: str) -> dict[str, int]:
+        """How many records stand in which status, those on their way as `sending`."""
+        found = dict(
+            self._db.execute("SELECT status, count(*) FROM ledger WHERE flow = ? GROUP BY status", (flow,))
+        )
+        on_way = self._db.execute(
+            "SELECT coalesce(sum(json_array_length(steps)), 0) FROM sending WHERE flow = ?", (flow,)
+        ).fetchone()[0]
+        if on_way:
+            found["sending"] = found.get("sending", 0) + on_way
+        return found
+
+    def reasons(self, flow: str) -> list[dict[str, Any]]:
+        """What waits and why: status, code, one reason, how many, the next attempt; most frequent first."""
+        return self._dicts(
+            "SELECT status, code, min(reason) AS reason, count(*) AS records, min(retry_at) AS retry_at,"
+            " min(source_id) AS example FROM ledger WHERE flow = ? AND status <> 'done'"
+            " GROUP BY status, code ORDER BY count(*) DESC, code",
+            (flow,),
+        )
+
+    # links between systems
+
+    def link(self, here: tuple[str, str], there: tuple[str, str], pairs: Iterable[tuple[str, str]]) -> None:
+        """Remembers which record here (system, entity) is which there; ids are text."""
+        rows = [(*here, one, *there, other) for one, other in pairs]
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def linked(
+        self, here: tuple[str, str], there: tuple[str, str], ids: Collection[str]
+    ) -> Mapping[str, str]:
+        """The other side's ids of these records, as far as they are linked."""
+        found: dict[str, str] = {}
+        for one in ids:
+            row = self._db.execute(
+                "SELECT other_id FROM links WHERE system = ? AND entity = ? AND id = ?"
+                " AND other_system = ? AND other_entity = ?",
+                (*here, one, *there),
+            ).fetchone()
+            if row:
+                found[one] = row[0]
+        return found
+
+    # runs
+
+    def start_run(self, command: str) -> int:
+        """A new run's number."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, self._stamp())
+            )
+        return int(cursor.lastrowid or 0)
+
+    def end_run(self, run_id: int, exit_code: int, error: str = "") -> None:
+        """How it ended; the error holds no personal data."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE runs SET ended_at = ?, exit_code = ?, error = ? WHERE id = ?",
+                (self._stamp(), exit_code, error, run_id),
+            )
+
+    def end_flow(self, run_id: int, flow: str, counts: Mapping[str, int], calls: int, seconds: float) -> None:
+        """What a flow did in a run."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO run_flows VALUES (?, ?, ?, ?, ?)",
+                (run_id, flow, json.dumps(dict(counts)), calls, round(seconds, 3)),
+            )
+
+    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The last runs, newest first, each with its flows' counts."""
+        found = self._dicts("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))
+        for run in found:
+            flows = self._dicts("SELECT * FROM run_flows WHERE run_id = ? ORDER BY flow", (run["id"],))
+            run["flows"] = {f["flow"]: {**f, "counts": json.loads(f["counts"])} for f in flows}
+        return found
+
+    def last_poll(self, flow: str) -> str | None:
+        """When the watermark was last confirmed by a whole read."""
+        row = self._db.execute("SELECT stored_at FROM watermarks WHERE flow = ?", (flow,)).fetchone()
+        return row[0] if row else None
+
+    # inside
+
+    def _recover(self) -> None:
+        """Chunks that were under way when a run died become `sending` records: sent, answer unknown."""
+        for number, flow, run_id, at, steps in self._db.execute(
+            "SELECT * FROM sending ORDER BY id"
+        ).fetchall():
+            with self._transaction():
+                for source_id, key, _digest, modified in json.loads(steps):
+                    self._db.execute(
+                        "INSERT INTO ledger (flow, source_id, status, target_key, code, reason, source_modified,"
+                        " run_id, updated_at) VALUES (?1, ?2, 'sending', ?3, 'interrupted',"
+                        " 'the run ended before the answer came', ?4, ?5, ?6)"
+                        " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted',"
+                        " reason = 'the run ended before the answer came', retry_at = NULL, wants = NULL,"
+                        " updated_at = ?6",
+                        (flow, source_id, self._free(flow, key), modified, run_id, at),
+                    )
+                self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
+
+    def _free(self, flow: str, key: str | None) -> str | None:
+        owner = self.owners(flow, [key]) if key else {}
+        return None if owner else key
+
+    def _belongs_to(self, connection: str, path: Path) -> None:
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'connection'").fetchone()
+        if row is None:
+            with self._transaction():
+                self._db.execute("INSERT INTO meta VALUES ('connection', ?)", (connection,))
+        elif row[0] != connection:
+            raise ConfigError(
+                f"{path}: this state file belongs to the connection '{row[0]}', not to '{connection}'",
+                hint="give each connection a state file of its own (state: in the connection file)",
+            )
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def _in(self, query: str, flow: str, values: Collection[str]) -> Iterator[tuple[Any, ...]]:
+        pending = list(values)
+        for start in range(0, len(pending), _LOOK_UP):
+            part = pending[start : start + _LOOK_UP]
+            marks = ",".join("?" * len(part))
+            yield from self._db.execute(f"{query} ({marks})", (flow, *part))
+
+    def _dicts(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        cursor = self._db.execute(query, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _stamp(self) -> str:
+        return _text(self._now()) or ""
+
+
+def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
+    outcome = one.outcome
+    status = "done" if outcome.status in ("created", "updated", "unchanged") else outcome.status
+    attempts = 0 if status == "done" else int(one.step is not None)
+    memo = None if outcome.memo is None else json.dumps(dict(outcome.memo), sort_keys=True)
+    return (
+        flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
+        attempts, _text(outcome.retry_at), _text(one.modified), one.wants, memo, run_id, at,
+    )  # fmt: skip
+
+
+def _attempt(flow: str, run_id: int, at: str, one: Settled, step: Step) -> tuple[Any, ...]:
+    outcome = one.outcome
+    return (
+        run_id, flow, one.source_id, at, step.action, outcome.status, outcome.code, outcome.reason,
+        outcome.answer, outcome.request_id,
+    )  # fmt: skip
+
+
+def _entry(row: Sequence[Any]) -> LedgerEntry:
+    known = dict(zip(_COLUMNS, row, strict=True))
+    if known["memo"] is not None:
+        known["memo"] = json.loads(known["memo"])
+    return LedgerEntry(**known)
+
+
+def _text(when: datetime | None) -> str | None:
+    """UTC with milliseconds: `2026-07-15T13:57:19.397Z`, so that text sorts as time does."""
+    if when is None:
+        return None
+    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+
+
+def _connect(database: str) -> sqlite3.Connection:
+    db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=30)
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
+
+
+def _prepare(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > schema.VERSION:
+        raise _other_version(path, version)
+    if version < schema.VERSION:
+        schema.migrate(db)
+
+
+def _other_version(path: Path, version: int) -> ConfigError:
+    if version > schema.VERSION:
+        return ConfigError(
+            f"{path}: the state file was written by a newer mlconnector (version {version} of its tables)",
+            hint="upgrade mlconnector, or name another state file",
+        )
+    return ConfigError(
+        f"{path}: the state file is of an older version ({version})", hint="a sync brings it up to date"
+    )
+
+
+def _unusable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"{path}: the state file cannot be used: {error}",
+        hint="check the path, its rights and the free space; a damaged file is replaced by your last backup",
+    )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,0 +1,124 @@
+"""The state file's tables and how an older file becomes a newer one. Append migrations, never edit one."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+VERSION = 1
+"""`PRAGMA user_version` of a file that has every migration below: the gate that keeps sqlite_utils out of most runs."""
+
+# A record waits in `sending` (one row a chunk) while it is on its way; a row of `ledger` is written when it settled.
+# Random GUID keys dirty a page each, so this halves the bytes written (the figures are in tests/benchmarks).
+_FIRST = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE watermarks (
+    flow TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    stored_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE ledger (
+    flow TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    target_key TEXT,
+    target_id TEXT,
+    digest BLOB,
+    code TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    retry_at TEXT,
+    source_modified TEXT,
+    wants TEXT,
+    memo TEXT,
+    run_id INTEGER,
+    updated_at TEXT,
+    PRIMARY KEY (flow, source_id)
+) WITHOUT ROWID;
+
+-- Two records of a flow never own one key. A skipped record owns none, so that another may take it.
+CREATE UNIQUE INDEX ledger_owner ON ledger (flow, target_key) WHERE status <> 'skipped';
+CREATE INDEX ledger_wants ON ledger (flow, wants) WHERE wants IS NOT NULL;
+CREATE INDEX ledger_open ON ledger (flow, status) WHERE status NOT IN ('done', 'skipped');
+
+CREATE TABLE sending (
+    id INTEGER PRIMARY KEY,
+    flow TEXT NOT NULL,
+    run_id INTEGER,
+    at TEXT NOT NULL,
+    steps TEXT NOT NULL
+);
+
+CREATE TABLE attempts (
+    run_id INTEGER,
+    flow TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    at TEXT NOT NULL,
+    action TEXT NOT NULL,
+    status TEXT NOT NULL,
+    code TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',
+    answer TEXT NOT NULL DEFAULT '',
+    request_id TEXT NOT NULL DEFAULT ''
+);
+
+CREATE TABLE links (
+    system TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    id TEXT NOT NULL,
+    other_system TEXT NOT NULL,
+    other_entity TEXT NOT NULL,
+    other_id TEXT NOT NULL,
+    PRIMARY KEY (system, entity, id, other_system, other_entity)
+) WITHOUT ROWID;
+CREATE INDEX links_back ON links (other_system, other_entity, other_id);
+
+CREATE TABLE backfills (
+    flow TEXT PRIMARY KEY,
+    since TEXT,
+    until TEXT,
+    cursor TEXT,
+    read INTEGER NOT NULL DEFAULT 0,
+    started_at TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    command TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    exit_code INTEGER,
+    error TEXT NOT NULL DEFAULT ''
+);
+
+CREATE TABLE run_flows (
+    run_id INTEGER NOT NULL,
+    flow TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    calls INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, flow)
+) WITHOUT ROWID;
+"""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings a file to VERSION; each step commits together with its record. Call it under the run lock."""
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("mlconnector")
+
+    @migrations(name="0001_first")
+    def _first(db: Database) -> None:
+        for statement in _FIRST.split(";\n"):
+            if statement.strip():
+                db.conn.execute(statement)
+
+    migrations.apply(Database(connection, execute_plugins=False))
+    connection.execute(f"PRAGMA user_version = {VERSION}")

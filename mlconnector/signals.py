@@ -1,0 +1,68 @@
+"""Where batches come from: the poll, leftovers and replays by id, a window of a backfill."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from typing import Final
+
+from mlconnector.model import Batch
+from mlconnector.systems.base import Source
+
+FETCH: Final = 100
+"""Records asked for by id in one go; a source may split it further."""
+
+
+def poll(source: Source, entity: str, watermark: str | None, overlap: timedelta) -> Iterator[Batch]:
+    """What changed since the watermark, and a little before it: a late commit carries an old stamp."""
+    since = None if watermark is None else source.shift(watermark, overlap)
+    return source.read(entity, since)
+
+
+def refetch(source: Source, entity: str, ids: Sequence[str]) -> Iterator[Batch]:
+    """These records as they are now."""
+    for start in range(0, len(ids), FETCH):
+        yield Batch(list(source.fetch(entity, ids[start : start + FETCH])))
+
+
+def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
+    """The same batches, read in a thread of their own while the caller works; at most `depth` wait in memory."""
+    waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=depth)
+    given_up = threading.Event()
+
+    def read() -> None:
+        end: BaseException | None = None
+        try:
+            for batch in batches:
+                if not _put(waiting, batch, given_up):
+                    return
+        except BaseException as error:  # carried over to the caller's thread, where it is raised
+            end = error
+        _put(waiting, end, given_up)
+
+    thread = threading.Thread(target=read, name="reader", daemon=True)
+    thread.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        given_up.set()
+        thread.join()
+
+
+def _put(
+    waiting: queue.Queue[Batch | BaseException | None],
+    item: Batch | BaseException | None,
+    given_up: threading.Event,
+) -> bool:
+    while not given_up.is_set():
+        try:
+            waiting.put(item, timeout=0.1)
+        except queue.Full:
+            continue
+        return True
+    return False
