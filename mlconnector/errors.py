@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+
+_ADDRESS = re.compile(r"([^\s@<>\"'(:]?)[^\s@<>\"'(:]*@([^\s@<>\"',;)]+)")
+
+
+def mask_addresses(text: str) -> str:
+    """The text with every e-mail address in it cut to its first letter and domain: `a***@nordkran.se`."""
+    return _ADDRESS.sub(r"\1***@\2", text)
 
 
 class ConnectorError(Exception):

@@ -182,12 +182,17 @@ class Finding:
     remedy: str = ""
 
 
+FieldType = Literal[
+    "text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class FieldInfo:
     """One field that can be mapped: its type, length in characters (None: no limit known), and a note."""
 
     name: str
-    type: Literal["text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"]
+    type: FieldType
     length: int | None = None
     note: str = ""
 

@@ -23,6 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 CONTROL = "/_sandbox/"
 LOG_LENGTH = 20_000
+LOGGED_BODY_BYTES = 20_000
 
 FaultKind = Literal[
     "status",  # answer `status` (with `retry_after` if given) in the vendor's own spelling; nothing is executed
@@ -202,7 +203,7 @@ class Emulator:
             full = self.max_parallel is not None and self._in_flight > self.max_parallel
         try:
             with self.lock:
-                fault = next((f for f in self.faults if f.takes(request)), None)
+                fault = None if full else next((f for f in self.faults if f.takes(request)), None)
             reply, cut = (self.busy(request), False) if full else self._struck(request, fault)
             if self.latency_seconds:
                 time.sleep(self.latency_seconds)
@@ -242,7 +243,7 @@ class Emulator:
                     path=request.path,
                     query=dict(request.query),
                     headers={k: ("***" if k == "authorization" else v) for k, v in request.headers.items()},
-                    body=request.body.decode("utf-8", "replace"),
+                    body=request.body[:LOGGED_BODY_BYTES].decode("utf-8", "replace"),
                     status=reply.status if reply else 0,
                     fault=fault.kind if fault else "",
                 )

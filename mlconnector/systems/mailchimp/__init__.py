@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from mlconnector.model import FieldInfo
-from mlconnector.systems.base import Connected, Entity, System, Tools
+from mlconnector.model import FieldInfo, Tools
+from mlconnector.systems.base import Connected, Entity, System
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 def connect(settings: Settings, secrets: Mapping[str, str], tools: Tools) -> Connected:
     """One account; talks only when asked to."""
-    from mlconnector.systems.mailchimp.write import Mailchimp
+    from mlconnector.systems.mailchimp.account import Mailchimp
 
     return Mailchimp(settings, secrets, tools)
 
@@ -49,7 +49,7 @@ MEMBER = {
     "language": FieldInfo("language", "code", None, "such as en, de, pt_PT"),
     "vip": FieldInfo("vip", "boolean"),
 }
-"""Names that are not merge fields. Any other name in `map:` is a merge field's tag (upper case, up to 10 characters)."""
+"""Names that are not merge fields. Any other name in `map:` is the tag of one: upper case, up to 10 characters."""
 
 SYSTEM = System(
     name="mailchimp",

@@ -1,0 +1,192 @@
+"""A step as Mailchimp will see it: address, body, tags, and the outcomes that are told of it. Calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from mlconnector.errors import Rejected, mask_addresses
+from mlconnector.http import Answer
+from mlconnector.model import Outcome, Status, Step
+from mlconnector.systems.mailchimp.api import member_hash
+
+TEXT_BYTES = 255
+"""Mailchimp cuts text values there without a word (sheet 5.3)."""
+SIGNUP_PAUSE = timedelta(hours=24)
+SKIPPED = {
+    "compliance-state": "Mailchimp does not let this address be subscribed: it opted out, bounced or complained",
+    "forgotten-address": "the address was permanently deleted in Mailchimp; only the person can come back",
+    "archived": "somebody archived this member in Mailchimp; it stays archived",
+}
+"""Refusals that are the person's or the marketing team's decision: not a failure, and not tried again."""
+_NOT_SENT = ("merge_fields", "tags", "status_if_new", "status", "audience")
+_STRICT_TYPES = ("address", "birthday", "date", "number", "zip", "imageurl")
+
+
+class MergeField(Protocol):
+    """A merge field that the mapping fills (the flow makes it)."""
+
+    @property
+    def tag(self) -> str:
+        """Upper case, up to 10 characters."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """Mailchimp's type."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """What people see."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """One audience and its merge fields (tag → type)."""
+
+    id: str
+    name: str
+    double_optin: bool = False
+    types: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One step for one audience. `old_hash` is the member it is linked to there, None if there is none."""
+
+    step: Step
+    audience: Audience
+
+    @property
+    def address(self) -> str:
+        """The address as the source spells it."""
+        assert self.step.mapped is not None
+        return str(self.step.mapped.body["email_address"])
+
+    @property
+    def hash(self) -> str:
+        """The id of the member with this address."""
+        return member_hash(self.address)
+
+    @property
+    def old_hash(self) -> str | None:
+        """Remote ids hold the audience: one of another audience (the file names a new one now) does not count."""
+        audience, _, found = (self.step.target_id or "").rpartition("/")
+        return found if found and audience == self.audience.id else None
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags the mapping gives."""
+        assert self.step.mapped is not None
+        return [str(tag) for tag in self.step.mapped.body.get("tags", ())]
+
+    @property
+    def archived_by_us(self) -> Mapping[str, Any] | None:
+        """Status and time of the moment this connection archived it; None if it did not."""
+        found: Mapping[str, Any] | None = (self.step.memo or {}).get("archived")
+        return found if self.old_hash else None
+
+    @property
+    def status_if_new(self) -> str:
+        """What a member gets that is created; a double opt-in audience asks the person first."""
+        assert self.step.mapped is not None
+        status = str(self.step.mapped.body.get("status_if_new", "subscribed"))
+        return "pending" if status == "subscribed" and self.audience.double_optin else status
+
+    def as_new(self) -> Draft:
+        """The same for a member that is not there any more."""
+        return Draft(replace(self.step, action="create", target_id=None, memo=None), self.audience)
+
+    def tag_changes(self, has: Sequence[str] = ()) -> dict[str, bool]:
+        """Tags to add (those the member does not have) and to take away (sent before, not given any more)."""
+        before = (self.step.memo or {}).get("tags", ())
+        known = {tag.lower() for tag in has}
+        changes = {str(tag): False for tag in before if tag not in self.tags}
+        return {**changes, **{tag: True for tag in self.tags if tag.lower() not in known}}
+
+    def body(self) -> dict[str, Any]:
+        """Everything but status and tags: what can be sent about anybody at any time."""
+        assert self.step.mapped is not None
+        body = {name: value for name, value in self.step.mapped.body.items() if name not in _NOT_SENT}
+        return {**body, "merge_fields": self.merge_values()}
+
+    def bulk_body(self) -> dict[str, Any]:
+        """For the bulk call: a status for those who are new, and tags."""
+        body = {**self.body(), "status_if_new": self.status_if_new}
+        return {**body, "tags": self.tags} if self.tags else body
+
+    def merge_values(self) -> dict[str, Any]:
+        """Merge field values, texts cut where Mailchimp would cut them."""
+        assert self.step.mapped is not None
+        types = self.audience.types or {}
+        values: Mapping[str, Any] = self.step.mapped.body.get("merge_fields", {})
+        return {tag: _clipped(value, types.get(tag, "text")) for tag, value in values.items()}
+
+    def without_postal_address(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The body with every field of type address emptied (sheet 5.3, the stored-incomplete trap)."""
+        blank = {tag: "" for tag, kind in (self.audience.types or {}).items() if kind == "address"}
+        return {**body, "merge_fields": {**body.get("merge_fields", {}), **blank}}
+
+    # outcomes
+
+    def target_id(self, hash_: str) -> str:
+        """The remote id as the ledger keeps it."""
+        return f"{self.audience.id}/{hash_}"
+
+    def done(self, status: Status, hash_: str, answer: Answer | None) -> Outcome:
+        """It worked; the tags are remembered, so that one that is dropped later can be taken away."""
+        return Outcome(
+            status,
+            target_id=self.target_id(hash_),
+            answer=str(answer.status) if answer else "",
+            request_id=answer.request_id if answer else "",
+            memo={"tags": self.tags} if self.tags else ({} if self.step.memo else None),
+        )
+
+    def stays_archived(self) -> Outcome:
+        """Somebody else archived it: nothing is sent."""
+        return Outcome("skipped", code="archived", reason=SKIPPED["archived"])
+
+    def refused(self, error: Rejected, now: datetime) -> Outcome:
+        """What a refusal of this one member means."""
+        told = "; ".join(f"{name}: {text}" if name else text for name, text in error.details) or error.message
+        skipped = error.code in SKIPPED
+        return Outcome(
+            "skipped" if skipped else "failed",
+            code=error.code,
+            reason=SKIPPED[error.code] if skipped else mask_addresses(told),
+            retry_at=now + SIGNUP_PAUSE if error.code == "too-many-signups" else None,
+            answer=error.answer,
+            request_id=error.request_id,
+        )
+
+
+def clashes(wanted: Sequence[MergeField], types: Mapping[str, str]) -> list[str]:
+    """Merge fields whose type in the audience cannot hold what the mapping gives (sheet 5.3)."""
+    return [
+        f"merge field {field.tag} is of type {types[field.tag]} there, the mapping gives {field.type}"
+        for field in wanted
+        if field.tag in types
+        and types[field.tag] != field.type
+        and (types[field.tag] in _STRICT_TYPES or field.type == "address")
+    ]
+
+
+def alike(stored: Any, sent: Any) -> bool:
+    """Whether a stored merge value is what was sent, the spelling of numbers aside (trap 17)."""
+    if stored == sent:
+        return True
+    try:
+        return float(stored) == float(sent)
+    except (TypeError, ValueError):
+        return str(stored).strip() == str(sent).strip()
+
+
+def _clipped(value: Any, kind: str) -> Any:
+    if kind != "text" or not isinstance(value, str) or len(value) * 4 <= TEXT_BYTES:
+        return value
+    return value.encode()[:TEXT_BYTES].decode(errors="ignore")

@@ -1,0 +1,164 @@
+"""Members one by one: what the bulk call cannot do, and accounts whose bulk call cannot be used.
+
+Consent: a status is written in two cases only, an opt-out that is carried over, and bringing back a member that this
+connection archived and nobody touched since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlconnector.errors import Rejected
+from mlconnector.http import Answer
+from mlconnector.model import Outcome, Status
+from mlconnector.systems.mailchimp.api import Api, Member, member_hash
+from mlconnector.systems.mailchimp.member import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """Single writes to one audience. All of them raise Rejected for a member that is refused."""
+
+    api: Api
+    audience: str
+
+    def upsert(self, draft: Draft) -> Outcome:
+        """Updates the member, or creates it with `status_if_new`; one that is archived is left alone."""
+        before = self.api.member(self.audience, draft.hash)
+        if before is not None and before.status == "archived":
+            return self.revive(draft)
+        body = draft.body()
+        if before is None:
+            body["status_if_new"] = draft.status_if_new
+        member, answer = self._put(draft, draft.hash, body)
+        return self._tagged(draft, member, "created" if before is None else "updated", answer)
+
+    def blank_postal_address(self, draft: Draft) -> Outcome:
+        """Its ADDRESS is incomplete, here or there: the rest is written with an empty one."""
+        before = self.api.member(self.audience, draft.hash)
+        if before is not None and before.status == "archived":
+            return draft.stays_archived()
+        body = draft.without_postal_address(draft.body())
+        if before is None:
+            body["status_if_new"] = draft.status_if_new
+        member, answer = self.api.put(self.audience, draft.hash, body)
+        done = self._tagged(draft, member, "created" if before is None else "updated", answer)
+        return replace(
+            done, code="incomplete-address", reason="its postal address is incomplete and was left empty"
+        )
+
+    def change_address(self, draft: Draft) -> Outcome:
+        """The record has a new address: its member moves there with consent and history (sheet 4.3)."""
+        assert draft.old_hash is not None
+        old = self.api.member(self.audience, draft.old_hash)
+        if old is None:  # an earlier attempt moved it, or somebody deleted it
+            return self.upsert(draft)
+        if old.status == "archived":
+            return self.revive(draft)
+        try:
+            member, answer = self._move(draft, draft.old_hash)
+        except Rejected as error:
+            if error.code == "address-taken":
+                return self._merge(draft, old)
+            raise
+        if member.id != draft.hash:
+            reason = "Mailchimp kept the old address"
+            return Outcome("failed", code="address-not-changed", reason=reason, request_id=answer.request_id)
+        return self._tagged(draft, member, "updated", answer)
+
+    def remove(self, draft: Draft) -> Outcome:
+        """Archives the member and remembers how it stood, so that it can come back as it was."""
+        step = draft.step
+        hash_ = draft.old_hash or member_hash((step.was_key or "").removeprefix("email:"))
+        member = self.api.member(self.audience, hash_)
+        if member is None or member.status == "archived":
+            return Outcome("removed", target_id=draft.target_id(hash_), code="already-away", memo={})
+        try:
+            answer = self.api.archive(self.audience, hash_)
+        except Rejected as error:
+            if error.status != 405:
+                raise
+            reason = f"Mailchimp does not archive a member that is {member.status}"
+            return Outcome(
+                "skipped",
+                code="not-removable",
+                reason=reason,
+                answer=error.answer,
+                request_id=error.request_id,
+            )
+        after = self.api.member(self.audience, hash_)
+        memo = {
+            **(step.memo or {}),
+            "archived": {"status": member.status, "at": after.last_changed if after else ""},
+        }
+        return Outcome(
+            "removed",
+            target_id=draft.target_id(hash_),
+            answer=str(answer.status),
+            request_id=answer.request_id,
+            memo=memo,
+        )
+
+    def revive(self, draft: Draft) -> Outcome:
+        """Brings back what this connection archived, with the status it had, if nobody touched it since."""
+        ours, hash_ = draft.archived_by_us, draft.old_hash
+        if ours is None or hash_ is None:
+            return draft.stays_archived()
+        member = self.api.member(self.audience, hash_)
+        if member is None or member.status != "archived":  # somebody brought it back already
+            settled = replace(draft, step=replace(draft.step, memo=None))
+            return self.upsert(settled) if hash_ == draft.hash else self.change_address(settled)
+        if not ours.get("at") or member.last_changed != ours["at"]:
+            return draft.stays_archived()
+        revived, answer = self.api.revive(self.audience, hash_, draft.body(), str(ours["status"]))
+        return self._tagged(draft, revived, "updated", answer)
+
+    def _merge(self, draft: Draft, old: Member) -> Outcome:
+        """The new address is a member already: that one is updated, the old one archived, the stricter consent wins."""
+        new = self.api.member(self.audience, draft.hash)
+        if new is None or new.status == "archived":
+            return draft.stays_archived()
+        body = draft.body()
+        if old.status == "unsubscribed" and new.status in ("subscribed", "pending"):
+            body["status"] = "unsubscribed"
+        member, answer = self._put(draft, draft.hash, body)
+        done = self._tagged(draft, member, "updated", answer)
+        try:
+            self.api.archive(self.audience, old.id)
+        except Rejected as error:
+            if error.status not in (404, 405):
+                raise
+        reason = "the new address was a member already; that one was updated and the old one archived"
+        return replace(done, code="address-taken", reason=reason)
+
+    def _put(self, draft: Draft, hash_: str, body: Mapping[str, Any]) -> tuple[Member, Answer]:
+        try:
+            return self.api.put(self.audience, hash_, body)
+        except Rejected as error:
+            if error.code != "incomplete-address":
+                raise
+        return self.api.put(self.audience, hash_, draft.without_postal_address(body))
+
+    def _move(self, draft: Draft, old_hash: str) -> tuple[Member, Answer]:
+        try:
+            return self._put(draft, old_hash, draft.body())
+        except Rejected as error:
+            if not speaks_of_status(error):
+                raise
+        return self.api.patch(
+            self.audience, old_hash, draft.body()
+        )  # a strict server wants a status with PUT
+
+    def _tagged(self, draft: Draft, member: Member, status: Status, answer: Answer) -> Outcome:
+        changes = draft.tag_changes([str(tag.get("name", "")) for tag in member.tags or ()])
+        if changes:
+            self.api.tag(self.audience, member.id, changes)
+        return draft.done(status, member.id, answer)
+
+
+def speaks_of_status(error: Rejected) -> bool:
+    """A schema complaint about `status`: this server knows no status_if_new here, or wants a status."""
+    texts = [error.message, *(text for pair in error.details for text in pair)]
+    return error.status == 400 and any("status" in text.lower() for text in texts)

@@ -1,0 +1,164 @@
+"""Writes audience members: sorts steps into the bulk stream and single calls, and keeps away from who is archived.
+
+Consent comes first: nobody is moved to `subscribed`. Members that exist are written without a status; an archived one
+counts as new in a bulk call (sheet 7.1), so it is found out before.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from mlconnector.errors import ConfigError, Rejected, Uncertain
+from mlconnector.model import Outcome, Step, Tools
+from mlconnector.systems.mailchimp.api import Api, member_hash
+from mlconnector.systems.mailchimp.bulk import Bulk
+from mlconnector.systems.mailchimp.member import Audience, Draft, MergeField, clashes
+from mlconnector.systems.mailchimp.single import Single
+
+FEW = 10
+"""Up to so many members are looked at one by one before they are written: that read sees what happened just now.
+
+For more of them the list of archived members is read; such a list may lag by seconds (sheet 4.10)."""
+REFRESH_SECONDS = 60.0
+"""How old the list of archived members may get before its news are read."""
+
+Standing = Literal["archived", "absent", "there", "not-looked"]
+
+
+class MemberWriter:
+    """The Target for one audience. `prepare` comes before the first `write`; `write` may run in several threads."""
+
+    def __init__(
+        self,
+        api: Api,
+        tools: Tools,
+        find_audience: Callable[[], Audience],
+        merge_fields: Sequence[MergeField],
+    ) -> None:
+        self._api = api
+        self._tools = tools
+        self._find_audience = find_audience
+        self._wanted = merge_fields
+        self._archived = Archived(api, tools)
+        self._audience: Audience | None = None
+        self._single: Single | None = None
+        self._bulk: Bulk | None = None
+
+    def prepare(self, entity: str) -> None:
+        """Finds the audience and creates the merge fields that are missing (sheet 5). Raises ConfigError."""
+        found = self._find_audience()
+        types = dict(self._api.merge_fields(found.id))
+        for wanted in self._wanted:
+            if wanted.tag not in types:
+                types.update(self._create_merge_field(found, wanted))
+        problems = clashes(self._wanted, types)
+        if problems:
+            raise ConfigError(
+                f"mailchimp audience {found.name}: " + "; ".join(problems),
+                hint="change the line in map:, or use another merge field",
+            )
+        self._audience = replace(found, types=types)
+        self._single = Single(self._api, found.id)
+        self._bulk = Bulk(self._api, self._audience, self._single, self._tools)
+
+    def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Remote ids by `email:<address>`; archived members count as there."""
+        audience = self._audience or self._find_audience()
+        found: dict[str, Sequence[str]] = {}
+        for key in keys:
+            member = self._api.member(audience.id, member_hash(key.removeprefix("email:")))
+            if member is not None:
+                found[key] = [f"{audience.id}/{member.id}"]
+        return found
+
+    def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """Members of one chunk; see Target."""
+        if self._audience is None or self._bulk is None or self._single is None:
+            raise AssertionError("prepare comes before write")
+        outcomes: dict[str, Outcome] = {}
+        together: list[Draft] = []
+        drafts = [Draft(step, self._audience) for step in steps]
+        for draft, standing in zip(drafts, self._standings(drafts), strict=True):
+            single = _single_for(self._single, draft, standing)
+            if single is not None:
+                outcomes[draft.step.source_id] = self._bulk.guarded(single, draft)
+            else:
+                together.append(draft.as_new() if standing == "absent" else draft)
+        if together:
+            outcomes.update(self._bulk.send(together))
+        return [outcomes[step.source_id] for step in steps]
+
+    def _standings(self, drafts: Sequence[Draft]) -> list[Standing]:
+        writes = [draft for draft in drafts if draft.step.action != "remove"]
+        if len(writes) > FEW:
+            self._archived.refresh(self._audience.id if self._audience else "")
+        return [
+            "not-looked"
+            if draft.step.action == "remove"
+            else self._look(draft)
+            if len(writes) <= FEW
+            else "archived"
+            if draft.hash in self._archived
+            else "not-looked"
+            for draft in drafts
+        ]
+
+    def _look(self, draft: Draft) -> Standing:
+        member = self._api.member(draft.audience.id, draft.hash)
+        if member is None:
+            return "absent"
+        return "archived" if member.status == "archived" else "there"
+
+    def _create_merge_field(self, audience: Audience, wanted: MergeField) -> Mapping[str, str]:
+        try:
+            self._api.create_merge_field(audience.id, wanted.tag, wanted.type, wanted.label)
+        except (Rejected, Uncertain) as error:
+            types = self._api.merge_fields(
+                audience.id
+            )  # there all the same? the answer may just have got lost
+            if wanted.tag in types:
+                return types
+            raise ConfigError(
+                f"mailchimp audience {audience.name}: merge field {wanted.tag} could not be created: {error.message}",
+                hint="an audience holds 30 merge fields (80 on Premium): delete unused ones, or drop lines from map:",
+            ) from None
+        return {wanted.tag: wanted.type}
+
+
+class Archived:
+    """Hashes of the archived members of an audience; shared by the lanes of a run."""
+
+    def __init__(self, api: Api, tools: Tools) -> None:
+        self._api = api
+        self._tools = tools
+        self._hashes: set[str] = set()
+        self._read_at: datetime | None = None
+        self._lock = threading.Lock()
+
+    def __contains__(self, hash_: str) -> bool:
+        return hash_ in self._hashes
+
+    def refresh(self, audience: str) -> None:
+        """Reads the list once, its news every REFRESH_SECONDS."""
+        with self._lock:
+            now = self._tools.now()
+            if self._read_at is not None and (now - self._read_at).total_seconds() < REFRESH_SECONDS:
+                return
+            since = None if self._read_at is None else (self._read_at - timedelta(hours=1)).isoformat()
+            for member in self._api.archived(audience, since):
+                self._hashes.update((member.id, member_hash(member.email_address)))
+            self._read_at = now
+
+
+def _single_for(single: Single, draft: Draft, standing: Standing) -> Callable[[Draft], Outcome] | None:
+    if draft.step.action == "remove":
+        return single.remove
+    if standing == "archived":
+        return single.revive
+    if draft.old_hash is not None and draft.old_hash != draft.hash:
+        return single.change_address
+    return single.upsert if draft.archived_by_us else None
