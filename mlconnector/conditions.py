@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import NoneType
 from typing import Annotated, Any
 
 import msgspec
@@ -14,6 +15,8 @@ from mlconnector.explain import KeyPath, Problem, convert
 from mlconnector.model import FieldInfo
 from mlconnector.reading import Compiler, Constant, Read, Record, reader
 from mlconnector.transforms import decode_enum_name, number, spell
+
+_COMPARABLE = (int, Decimal, float, NoneType)
 
 
 class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -92,7 +95,7 @@ def _compile_among(
 
 def _matching(info: FieldInfo, allowed: frozenset[Any]) -> Callable[[Any], bool]:
     if info.type in ("number", "boolean"):
-        return lambda value: value in allowed
+        return lambda value: isinstance(value, _COMPARABLE) and value in allowed
     # codes are stored in capitals, enum names compare as a person reads them; only text is taken to the letter
     fold = info.type in ("code", "enum", "guid")
     return lambda value: (

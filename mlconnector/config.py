@@ -28,6 +28,7 @@ from mlconnector.model import Flow
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.yamlfile import Document, read_document
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)"
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _SECRET = re.compile(r"secret|passwor[dt]|passwd|api_?key|token|credential", re.IGNORECASE)
 _DURATION = re.compile(r"(\d+)([smhd])")
@@ -50,7 +51,7 @@ class FileHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)",
+            pattern=_NAME,
             description="a short name of letters, digits, - _ and ., under which state and secrets are kept",
         ),
     ]
@@ -247,7 +248,8 @@ class _Reading:
 
     def _take_out_secrets(self, data: dict[str, Any]) -> None:
         """Before anything else, so that no later message can show one."""
-        name = data["name"] if isinstance(data.get("name"), str) else "<name>"
+        given = data.get("name")
+        name = given if isinstance(given, str) and re.search(_NAME, given) else "<name>"
         for alias, part in _groups(data.get("systems")):
             allowed = _settings_of(part.get("kind"))
             for key in [key for key in part if key not in allowed and _SECRET.search(key)]:

@@ -84,10 +84,10 @@ class FlowRun:
             job.ledger.end_backfill(name)
         return self.counts
 
-    def replay(self, ids: Sequence[str]) -> Counter[str]:
-        """Fetches these records anew and sends them even if they look unchanged."""
+    def replay(self, ids: Sequence[str], *, forced: bool = True) -> Counter[str]:
+        """Fetches these records anew and sends them, with `forced` even if they look unchanged."""
         with self.lanes.opened():
-            self._fetched(ids, forced=True)
+            self._fetched(ids, forced=forced)
             self._settle_released()
         return self.counts
 

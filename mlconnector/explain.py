@@ -111,16 +111,21 @@ def _explain_union(value: Any, kind: inspect.UnionType, path: KeyPath) -> Iterat
     found = [[*explain(value, one, path)] for one in kind.types]
     if not all(found):
         return
+    named = [(one, problems) for one, problems in zip(kind.types, found, strict=True) if _is_some(one)]
     fitting = [
         problems
-        for one, problems in zip(kind.types, found, strict=True)
+        for one, problems in named
         if isinstance(value, dict) == _is_group(one) and isinstance(value, list) == _is_list(one)
     ]
-    if isinstance(value, dict | list) and fitting:
+    if fitting and (isinstance(value, dict | list) or len(named) == 1):
         yield from fitting[0]
     else:
-        names = [_name(one) for one in kind.types if not isinstance(one, inspect.NoneType)]
-        yield Problem(path, f"expected {' or '.join(dict.fromkeys(names))}, got {show(value)}")
+        names = dict.fromkeys(_name(one) for one, _ in named)
+        yield Problem(path, f"expected {' or '.join(names)}, got {show(value)}")
+
+
+def _is_some(kind: inspect.Type) -> bool:
+    return not isinstance(kind, inspect.NoneType)
 
 
 def _is_group(kind: inspect.Type) -> bool:

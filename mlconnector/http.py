@@ -102,6 +102,10 @@ class Again(Exception):
         self.throttled = False
 
 
+class TimedOut(Later):
+    """Later, because nothing came in time: a smaller question may still get an answer."""
+
+
 Verdict = Callable[[Answer], Exception | None]
 """None: fine. Otherwise what to raise: Again, Rejected, AuthError, Later or another Stop."""
 
@@ -227,11 +231,13 @@ class Http:
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         read_timeout: float | None = None,
+        timeouts: int | None = None,
     ) -> Answer:
         """One call with its retries. `path` is appended to the base URL; an absolute URL must be of its origin.
 
-        `repeatable` says that doing it twice does no harm (default: for GET only). Raises Rejected, AuthError,
-        Later (down or throttled after all attempts) or Uncertain (sent, not repeatable, no clear answer).
+        `repeatable` says that doing it twice does no harm (default: for GET only). `timeouts` gives up after so
+        many time-outs, whatever attempts are left. Raises Rejected, AuthError, Later (down or throttled after all
+        attempts; TimedOut if the last one ran out of time) or Uncertain (sent, not repeatable, no clear answer).
         """
         repeatable = method == "GET" if repeatable is None else repeatable
         url = self._absolute(path)
@@ -240,11 +246,13 @@ class Http:
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         call = _Call(method, url, params, form if body is None else body, sent, repeatable, read_timeout)
+        call.timeouts_left = timeouts
         try:
             return self._retrying.copy()(self._attempt, call)
         except Again as again:
             at = self._tools.now() + timedelta(seconds=again.after) if again.after else None
-            raise Later(
+            kind = TimedOut if again.timed_out else Later
+            raise kind(
                 f"{self.system}: {again.message} ({method} {urlsplit(url).path})",
                 hint="nothing is lost: the next run goes on from here",
                 request_id=again.request_id,
@@ -286,6 +294,10 @@ class Http:
                 request_id=again.request_id,
                 timed_out=again.timed_out,
             )
+        if again.timed_out and call.timeouts_left is not None:
+            call.timeouts_left -= 1
+            if call.timeouts_left <= 0:
+                raise TimedOut(f"{self.system}: {again.message}", request_id=again.request_id)
         if again.after is not None and again.after > LONGEST_WAIT_SECONDS:
             raise Later(
                 f"{self.system}: {again.message}; it asks to wait {int(again.after)} s",
@@ -351,7 +363,7 @@ class Http:
         self.usage.add(calls=1 if sent else 0)
         what = "no answer in time" if timed_out else "the connection broke" if sent else "cannot connect"
         again = Again(f"{what} ({origin(call.url)})", executed=sent)
-        again.timed_out = timed_out
+        again.timed_out = timed_out and sent
         self._weigh(again, call)
         return again
 
@@ -374,6 +386,7 @@ class _Call:
     headers: Mapping[str, str]
     repeatable: bool
     read_timeout: float | None
+    timeouts_left: int | None = None
     authorization: str = ""
 
 

@@ -276,6 +276,7 @@ class Lanes:
             takes_over=removed.source_id
             if step is not None and removed is not None and removed.source_id != plan.change.id
             else None,
+            before=plan.entry,
         )
 
     def _note_released(self, plan: Planned, outcome: Outcome) -> None:

@@ -153,7 +153,7 @@ def _compile_line(compiler: Compiler, raw: Any, path: KeyPath) -> tuple[Read, st
         rule, problems = convert(raw, Rule, path)
         if problems:
             compiler.problems += _kindly(problems, raw, path)
-            return read_nothing, "text"
+            return _compile_rest(compiler, raw, problems, path)
         raw = rule
     found = [*_contradictions(raw)]
     compiler.problems += [Problem((*path, key), message) for key, message in found]
@@ -162,6 +162,13 @@ def _compile_line(compiler: Compiler, raw: Any, path: KeyPath) -> tuple[Read, st
     if raw.parts is not None:
         return _compile_parts(compiler, raw.parts, path), "address"
     return _compile_rule(compiler, raw, path)
+
+
+def _compile_rest(compiler: Compiler, raw: Any, problems: list[Problem], path: KeyPath) -> tuple[Read, str]:
+    """Compiles what is left of a bad line, so that its other problems are found as well."""
+    bad = {problem.path[len(path)] for problem in problems if len(problem.path) > len(path)}
+    rest = {key: value for key, value in raw.items() if key not in bad} if isinstance(raw, dict) else {}
+    return _compile_line(compiler, rest, path) if bad and "from" in rest else (read_nothing, "text")
 
 
 def _kindly(problems: list[Problem], raw: Any, path: KeyPath) -> list[Problem]:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from mlconnector.systems.base import Connected, Entity, System, Tools
+from mlconnector.model import Tools
+from mlconnector.systems.base import Connected, Entity, System
 from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
 
 

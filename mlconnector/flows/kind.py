@@ -1,0 +1,47 @@
+"""What a flow module exposes: from which entity to which, with which settings and which mapping to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mlconnector.explain import Problem
+from mlconnector.mapping import CompiledMap, CompiledWhen
+from mlconnector.model import MapFunction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowKind:
+    """One kind of flow. `source` and `target` are kinds of systems, `entity` and `into` their entities.
+
+    `options` is the Struct of the flow's own settings in the connection file; it may have `on_delete` and
+    `on_exclude`, which the engine heeds. A line of the file's `map:` replaces, adds to or (null) takes away from
+    `default_map`; `when:` replaces `default_when`. `notes` say something about a line, `optional_map` holds lines
+    that `init` writes behind a #; both are for the reader of the file only.
+
+    `check(rules, compiled)` gives the problems that only this flow can see, each with its path below `map:`.
+    `complete(options, compiled)` gives what the target wants to know besides the options (merge fields).
+    `bind(options, map, when)` gives the function the engine calls for each upsert; it never raises.
+    """
+
+    name: str
+    summary: str
+    source: str
+    entity: str
+    target: str
+    into: str
+    options: type[msgspec.Struct]
+    default_map: Mapping[str, Any]
+    default_when: Mapping[str, Any]
+    optional_map: Mapping[str, Any]
+    notes: Mapping[str, str]
+    check: Callable[[Mapping[str, Any], CompiledMap], Iterable[Problem]]
+    complete: Callable[[Any, CompiledMap], Any]
+    bind: Callable[[Any, CompiledMap, CompiledWhen], MapFunction]
+
+    def rules(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The map lines that hold once a file's own lines are laid over the default ones."""
+        return {name: line for name, line in {**self.default_map, **changes}.items() if line is not None}

@@ -1,0 +1,334 @@
+"""Where results, notices, errors and progress go: rich on a terminal, plain lines elsewhere, JSON when asked.
+
+Results go to stdout, everything else to stderr. The only home of rich, which is imported where it is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from mlconnector.errors import ConnectorError
+from mlconnector.logs import Redactor
+from mlconnector.summary import KEPT, LINES, Summary, error_data
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from mlconnector.ledger import Settled
+
+EVERY_SECONDS: Final = 10.0
+"""Between two plain progress lines."""
+
+
+class Screen:
+    """What a command says, with secrets and (unless asked for) whole addresses taken out."""
+
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: int = 0) -> None:
+        self.as_json = as_json
+        self.quiet = quiet
+        self.verbose = verbose
+        self.redactor = Redactor()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads the results as they come."""
+        return sys.stdout.isatty() and not self.as_json
+
+    def clean(self, value: Any) -> Any:
+        """Text, or plain data, as it may be shown."""
+        return self.redactor.value(value, addresses=self.verbose > 0)
+
+    def line(self, text: str = "") -> None:
+        """One line of a result."""
+        sys.stdout.write(self.clean(text) + "\n")
+
+    def raw(self, text: str) -> None:
+        """Text that is taken as it is (a file, a schema)."""
+        sys.stdout.write(text)
+
+    def data(self, value: Any) -> None:
+        """A result for machines."""
+        text = json.dumps(self.clean(_plain(value)), ensure_ascii=False, indent=2, default=_spell)
+        sys.stdout.write(text + "\n")
+
+    def notice(self, text: str) -> None:
+        """Something worth knowing that is not the result."""
+        if not self.quiet:
+            text = json.dumps({"notice": self.clean(text)}, ensure_ascii=False) if self.as_json else text
+            sys.stderr.write(self.clean(text) + "\n")
+
+    def table(self, rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
+        """Rows of the same columns: a table on a terminal, a `key=value` line each elsewhere."""
+        if self.is_terminal:
+            self._rich_table(rows, title)
+            return
+        for row in rows:
+            self.line(" ".join(f"{name}={_quoted(value)}" for name, value in row.items() if value != ""))
+
+    def _rich_table(self, rows: Sequence[Mapping[str, Any]], title: str) -> None:
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for name in rows[0] if rows else ():
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(
+                *(Text(self.clean(_spell(value)), style=_STYLES.get(value, "")) for value in row.values())
+            )
+        Console().print(table)
+
+    def error(self, error: ConnectorError, *, where: str = "") -> None:
+        """What happened, where, and the next step."""
+        if self.as_json:
+            place = {"where": where} if where else {}
+            self._error_data({**place, **(error_data(error) or {}), "exit_code": error.exit_code})
+            return
+        request = f" [request {error.request_id}]" if error.request_id else ""
+        begin = f"{where}: " if where else ""
+        self._error_lines(f"{begin}{error.message}{request}", error.hint)
+
+    def crash(self, error: BaseException) -> None:
+        """An error that nobody foresaw: its kind and place; what it says (it may hold anything) only with -v."""
+        where = _place(error)
+        message = f"mlconnector failed unexpectedly: {type(error).__name__}{where}"
+        hint = "this is a mistake in mlconnector; what was sent is on record. -v shows the traceback"
+        trace = "".join(traceback.format_exception(error)) if self.verbose else ""
+        if self.as_json:
+            data = {"kind": "unexpected", "message": message, "next": hint, "exit_code": 3}
+            self._error_data({**data, "traceback": trace} if trace else data)
+            return
+        if trace:
+            sys.stderr.write(self.clean_log(trace))
+        self._error_lines(message, "" if trace else hint)
+
+    def clean_log(self, text: str) -> str:
+        """Text as a log may show it."""
+        return self.redactor.text(text, addresses=self.verbose > 1)
+
+    def _error_data(self, data: Mapping[str, Any]) -> None:
+        sys.stderr.write(json.dumps({"error": self.clean(data)}, ensure_ascii=False) + "\n")
+
+    def _error_lines(self, message: str, hint: str) -> None:
+        text = f"Error: {message}\n" + (f"Next: {hint}\n" if hint else "")
+        sys.stderr.write(self.clean(text))
+
+    def summary(self, summary: Summary) -> None:
+        """What a run did: nothing where nobody watches and nothing changed."""
+        if self.as_json:
+            self.data(summary.data())
+            return
+        if self.quiet:
+            return
+        everything = self.is_terminal or self.verbose > 0 or summary.dry_run
+        for text in summary.lines(everything=everything, most=KEPT if self.verbose else LINES):
+            self.line(text)
+
+    @contextmanager
+    def watching(self, summary: Summary) -> Iterator[Watch]:
+        """Shows progress for the time of a run."""
+        display: Display = _Silent()
+        if self.quiet:
+            pass
+        elif sys.stderr.isatty() and not self.as_json:
+            display = _Live()
+        elif self.verbose:
+            display = _Lines(self)
+        try:
+            yield Watch(summary, display)
+        finally:
+            display.close()
+
+
+_STYLES: Final[Mapping[Any, str]] = {
+    "ok": "green",
+    "warning": "yellow",
+    "error": "bold red",
+    "failed": "red",
+    "unknown": "yellow",
+}
+
+
+class Display(Protocol):
+    """Shows how far a flow is."""
+
+    def expect(self, flow: str, total: int | None) -> None:
+        """A flow begins; `total` is how many records it will read at most, None if nobody knows."""
+        ...
+
+    def show(self, flow: str, counts: Mapping[str, int]) -> None:
+        """So far."""
+        ...
+
+    def close(self) -> None:
+        """The end."""
+        ...
+
+
+class Watch:
+    """The engine's observer: counts into the summary, shows on the display."""
+
+    def __init__(self, summary: Summary, display: Display) -> None:
+        self.summary = summary
+        self._display = display
+
+    def expect(self, flow: str, total: int | None = None) -> None:
+        """A flow begins."""
+        self._display.expect(flow, total)
+
+    def progress(self, flow: str, counts: Mapping[str, int]) -> None:
+        """Called after each page and each chunk."""
+        self._display.show(flow, counts)
+
+    def settled(self, flow: str, one: Settled) -> None:
+        """Called for each record that something was sent for or that settled newly."""
+        self.summary.tally(flow).add(one)
+
+
+class _Silent:
+    def expect(self, flow: str, total: int | None) -> None:
+        """Nobody watches."""
+
+    def show(self, flow: str, counts: Mapping[str, int]) -> None:
+        """Nobody watches."""
+
+    def close(self) -> None:
+        """Nobody watched."""
+
+
+class _Lines:
+    """A `key=value` line every few seconds, with the rate and, where the total is known, the rest of the time."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._total: int | None = None
+        self._started = self._shown = time.monotonic()
+
+    def expect(self, flow: str, total: int | None) -> None:
+        self._total = total
+        self._started = self._shown = time.monotonic()
+
+    def show(self, flow: str, counts: Mapping[str, int]) -> None:
+        now = time.monotonic()
+        if now - self._shown < EVERY_SECONDS:
+            return
+        self._shown = now
+        done, rate = _done(counts), _done(counts) / max(0.001, now - self._started)
+        facts: dict[str, Any] = {"flow": flow, **{name: counts[name] for name in sorted(counts)}}
+        facts["records_per_second"] = round(rate, 1)
+        if self._total and rate:
+            facts["eta_seconds"] = round(max(0, self._total - done) / rate)
+        if self._screen.as_json:
+            sys.stderr.write(json.dumps({"progress": facts}) + "\n")
+        else:
+            sys.stderr.write(" ".join(f"{name}={value}" for name, value in facts.items()) + "\n")
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+class _Live:
+    """A live line a flow on stderr."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+
+    def expect(self, flow: str, total: int | None) -> None:
+        if self._progress is None:
+            self._progress = _rich_progress()
+            self._progress.start()
+        self._tasks[flow] = self._progress.add_task(flow, total=total, facts="reading")
+
+    def show(self, flow: str, counts: Mapping[str, int]) -> None:
+        if self._progress is None or flow not in self._tasks:
+            return
+        sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed", "planned"))
+        failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
+        facts = f"{counts.get('read', 0)} read, {sent} sent" + (f", {failed} failed" if failed else "")
+        self._progress.update(self._tasks[flow], completed=_done(counts), facts=facts)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def _rich_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{speed:.0f}/s" if speed else "")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[facts]}"),
+        Rate(),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _done(counts: Mapping[str, int]) -> int:
+    """Records that came to an end, whichever."""
+    return sum(number for name, number in counts.items() if name != "read")
+
+
+def ago(seconds: float) -> str:
+    """`3 min`, `2 h 5 min`, `4 d`: the two largest units."""
+    left = int(seconds)
+    if left < 60:
+        return f"{left} s"
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if left >= size:
+            parts.append(f"{left // size} {unit}")
+            left %= size
+    return " ".join(parts[:2])
+
+
+def _place(error: BaseException) -> str:
+    """` (engine.py, line 12)`: the last line of ours."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mlconnector" in frame.filename]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+def _plain(value: Any) -> Any:
+    """Mappings as dicts, so that json takes them."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(inner) for inner in value]
+    return value
+
+
+def _spell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return ago(value.total_seconds())
+    return str(value)
+
+
+def _quoted(value: Any) -> str:
+    text = _spell(value)
+    return json.dumps(text, ensure_ascii=False) if not text or " " in text or '"' in text else text

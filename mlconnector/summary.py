@@ -1,0 +1,209 @@
+"""What a run did, counted and put into words. Pure: no terminal, no ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mlconnector.errors import ConnectorError
+from mlconnector.remedies import remedy
+
+if TYPE_CHECKING:
+    from mlconnector.ledger import Settled
+
+LINES: Final = 20
+"""Problems (or planned records) shown of a run; the rest is counted."""
+
+KEPT: Final = 500
+"""Of a flow, for `-v` and JSON: memory does not grow with the number of records."""
+
+_DONE = ("created", "updated", "removed")
+_PROBLEMS = ("skipped", "held", "failed", "unknown")
+_FAILED = ("failed", "unknown")
+_PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One record that is worth a line: a new problem, or what a dry run would do."""
+
+    flow: str
+    id: str
+    key: str
+    status: str
+    code: str
+    reason: str
+    next: str
+    request_id: str = ""
+
+    def line(self) -> str:
+        """For people."""
+        key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
+        if self.status == "planned":
+            return f"  {self.flow} {self.id}{key}: {_PLAN.get(self.code, self.code)}"
+        vendor = f" [request {self.request_id}]" if self.request_id else ""
+        return (
+            f"  {self.flow} {self.id}{key}: {self.status}, {self.code}: {self.reason}{vendor}. {self.next}"
+        )
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of the records of one flow in one run."""
+
+    flow: str
+    settled: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By status and code; of a dry run's `planned`, the code is the action."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """The engine's: everything that was read, unchanged and waiting included."""
+    notes: list[Note] = field(default_factory=list)
+    new_problems: int = 0
+    planned: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+    error: ConnectorError | None = None
+
+    def add(self, one: Settled) -> None:
+        """Counts a record that was sent, planned or settled newly."""
+        outcome = one.outcome
+        self.settled[outcome.status, outcome.code] += 1
+        if outcome.status == "planned":
+            self.planned += 1
+        elif outcome.status in _PROBLEMS and _is_new(one):
+            self.new_problems += 1
+        else:
+            return
+        if len(self.notes) < KEPT:
+            self.notes.append(_note(self.flow, one))
+
+    def total(self, *statuses: str) -> int:
+        """How many came out so."""
+        return sum(number for (status, _), number in self.settled.items() if status in statuses)
+
+    @property
+    def is_news(self) -> bool:
+        """Whether there is anything to tell a mailbox: a record that failed as before is none."""
+        return bool(self.total(*_DONE) or self.new_problems or self.planned or self.error)
+
+    def line(self) -> str:
+        """`customers_to_members: 12 created, 3 updated, 1 skipped (missing-email)`."""
+        parts = [*self._parts()]
+        unchanged = self.counts.get("unchanged", 0)
+        if unchanged:
+            parts.append(f"{unchanged} unchanged")
+        if self.counts.get("waiting"):
+            parts.append(f"{self.counts['waiting']} waiting as before")
+        return f"{self.flow}: {', '.join(parts) or 'nothing to do'}"
+
+    def _parts(self) -> Iterator[str]:
+        for action, words in _PLAN.items():
+            if number := self.settled["planned", action]:
+                yield f"{number} {words}"
+        for status in (*_DONE, *_PROBLEMS):
+            if number := self.total(status):
+                yield f"{number} {status}{self._codes(status)}"
+
+    def _codes(self, status: str) -> str:
+        found = Counter(
+            {code: number for (one, code), number in self.settled.items() if one == status and code}
+        )
+        if not found or status in _DONE:
+            return ""
+        if len(found) == 1:
+            return f" ({next(iter(found))})"
+        return f" ({', '.join(f'{number} {code}' for code, number in found.most_common())})"
+
+    def data(self) -> dict[str, Any]:
+        """For machines."""
+        codes = [
+            {"status": status, "code": code, "records": number}
+            for (status, code), number in sorted(self.settled.items())
+        ]
+        return {
+            "flow": self.flow,
+            "counts": dict(self.counts),
+            "codes": codes,
+            "notes": [asdict(note) for note in self.notes],
+            "more": max(0, self.new_problems + self.planned - len(self.notes)),
+            "calls": self.calls,
+            "seconds": round(self.seconds, 3),
+            "error": error_data(self.error),
+        }
+
+
+def _is_new(one: Settled) -> bool:
+    before = one.before
+    return before is None or (before.status, before.code) != (one.outcome.status, one.outcome.code)
+
+
+def _note(flow: str, one: Settled) -> Note:
+    outcome = one.outcome
+    key = one.key or one.wants or (one.before.target_key if one.before else None) or ""
+    step = "" if outcome.status == "planned" else remedy(outcome.code, outcome.status, flow, one.source_id)
+    return Note(
+        flow, one.source_id, key, outcome.status, outcome.code, outcome.reason, step, outcome.request_id
+    )
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a whole run did. `error` is what ended it, None where it came to its end."""
+
+    command: str
+    dry_run: bool = False
+    run_id: int | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    error: ConnectorError | None = None
+
+    def tally(self, flow: str) -> Tally:
+        """The tally of a flow, a new one at first."""
+        return self.tallies.setdefault(flow, Tally(flow))
+
+    def exit_code(self) -> int:
+        """DESIGN 7: what ended the run, then flows that ended early, then records that failed."""
+        if self.error is not None:
+            return self.error.exit_code
+        if any(tally.error is not None for tally in self.tallies.values()):
+            return 3
+        return 1 if any(tally.total(*_FAILED) for tally in self.tallies.values()) else 0
+
+    def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
+        """For people: a line for each flow that has news (`everything`: for all), then its new problems."""
+        shown = [tally for tally in self.tallies.values() if everything or tally.is_news]
+        notes = [note for tally in shown for note in tally.notes]
+        left_out = sum(tally.new_problems + tally.planned for tally in shown) - min(len(notes), most)
+        lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]
+        if left_out:
+            where = "see them with --json" if self.dry_run else "mlconnector status"
+            lines.append(f"  and {left_out} more: {where}")
+        return lines
+
+    def data(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "run": None if self.dry_run else self.run_id,
+            "command": self.command,
+            "dry_run": self.dry_run,
+            "exit_code": self.exit_code(),
+            "flows": [tally.data() for tally in self.tallies.values()],
+            "error": error_data(self.error),
+        }
+
+
+def error_data(error: ConnectorError | None) -> dict[str, Any] | None:
+    """An error for machines."""
+    if error is None:
+        return None
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "next": error.hint,
+        "request_id": error.request_id,
+    }
+
+
+def sparse(counts: Mapping[str, int], order: Sequence[str] = (*_DONE, "unchanged", *_PROBLEMS)) -> str:
+    """`12 created, 3 updated`: what is not zero, in the usual order."""
+    return ", ".join(f"{counts[name]} {name}" for name in order if counts.get(name)) or "-"

@@ -1,0 +1,146 @@
+"""The connection file that `init` writes: the default mappings in full, with the comments the flows give."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+import msgspec
+
+from mlconnector.flows import FLOWS
+from mlconnector.flows.kind import FlowKind
+from mlconnector.systems import load_system
+
+PAIRS: dict[str, tuple[str, ...]] = {"nav-mailchimp": ("customers_to_members", "vendors_to_members")}
+"""What `init` can write, each with its flows."""
+
+_ALIASES = {"business_central": "erp", "mailchimp": "mail"}
+_AUDIENCES = {"customers_to_members": "Customers", "vendors_to_members": "Suppliers"}
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+_WORDS = frozenset({"true", "false", "null"})
+
+
+def template(
+    pair: str = "nav-mailchimp",
+    *,
+    name: str = "nordkran",
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    audiences: Mapping[str, str] | None = None,
+) -> str:
+    """The text of a connection file.
+
+    `settings` gives values by alias (`erp`, `mail`), `audiences` by flow name; what is not given stands there as an
+    example to replace. KeyError for a pair that is not in PAIRS.
+    """
+    kinds = [FLOWS[flow] for flow in PAIRS[pair]]
+    systems = dict.fromkeys(system for kind in kinds for system in (kind.source, kind.target))
+    lines = [
+        "# yaml-language-server: $schema=./connection.schema.json",
+        "# (mlconnector schema > connection.schema.json gives editors completion and help)",
+        f"# Check it: mlconnector check      Secrets never stand here: mlconnector secrets set {name} NAME",
+        f"name: {_scalar(name)}",
+        "# state: nordkran.db      # not given: in the user's state folder",
+        "# overlap: 10m            # how far each run reads back behind the last one",
+        "# brake: {share: 30, at_least: 20}   # stop before more than 30 % (and 20) of the known records would change",
+        "",
+        "systems:",
+    ]
+    for system in systems:
+        lines += _system_lines(system, (settings or {}).get(_ALIASES[system], {}))
+    lines += ["", "flows:"]
+    for kind in kinds:
+        lines += _flow_lines(kind, (audiences or {}).get(kind.name, _AUDIENCES[kind.name]))
+    return "\n".join(lines) + "\n"
+
+
+_EXAMPLES = {
+    "tenant": "9f0c2f6e-0000-4000-8000-000000000000",
+    "client_id": "1b2c3d4e-0000-4000-8000-000000000000",
+    "company": "NORDKRAN",
+    "environment": "Production",
+}
+
+
+def _system_lines(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """The settings that are required or given; where each secret comes from, as a comment."""
+    system = load_system(kind)
+    yield f"  {_ALIASES[kind]}:"
+    yield f"    kind: {kind}"
+    for field in _setting_names(kind, given):
+        yield f"    {field}: {_scalar(given.get(field, _EXAMPLES.get(field, '')))}"
+    for secret, where in system.secrets.items():
+        yield f"    # secret {_ALIASES[kind]}.{secret}: {where}"
+
+
+def _setting_names(kind: str, given: Mapping[str, Any]) -> list[str]:
+    names = [name for name in load_system(kind).settings.__struct_fields__ if name != "kind"]
+    return [name for name in names if name in given or (kind == "business_central" and name in _EXAMPLES)]
+
+
+def _flow_lines(kind: FlowKind, audience: str) -> Iterator[str]:
+    yield f"  # {kind.summary}"
+    yield f"  {kind.name}:"
+    yield f"    from: {_ALIASES[kind.source]}"
+    yield f"    to: {_ALIASES[kind.target]}"
+    yield f"    audience: {_scalar(audience)}"
+    yield from _option_lines(kind, "    # ")
+    yield "    map:"
+    for target, rule in kind.default_map.items():
+        yield from _map_lines(target, rule, kind.notes.get(target, ""), "      ")
+    for target, rule in kind.optional_map.items():
+        yield from _noted(f"{target}: {_flow_style(rule)}", kind.notes.get(target, ""), "      # ")
+    if kind.default_when:
+        yield f"    when: {_flow_style(kind.default_when)}"
+    yield '    # when: {blocked: {is: " "}}      # only those that are not blocked'
+    yield ""
+
+
+def _option_lines(kind: FlowKind, indent: str) -> Iterator[str]:
+    """The options that have a default, with it and with what else there is."""
+    schema = msgspec.json.schema(kind.options)["$defs"][kind.options.__name__]["properties"]
+    for option in msgspec.structs.fields(kind.options):
+        if option.required:
+            continue
+        about = schema[option.name]
+        default = list(option.default) if isinstance(option.default, tuple) else option.default
+        choices = " | ".join(about.get("enum", ()))
+        note = f"{about['description']} ({choices})" if choices else about["description"]
+        yield from _noted(f"{option.name}: {_flow_style(default)}", note, indent)
+
+
+def _noted(line: str, note: str, indent: str) -> list[str]:
+    """The note behind the line, or before it where that would be long."""
+    if not note:
+        return [indent + line]
+    if len(line) + len(note) < 95:
+        return [f"{indent}{line}      # {note}"]
+    before = indent.removesuffix("# ")
+    return [*(f"{before}# {part}" for part in wrap(note, 95)), indent + line]
+
+
+def _map_lines(target: str, rule: Any, note: str, indent: str) -> Iterator[str]:
+    if not isinstance(rule, Mapping) or "parts" not in rule:
+        yield from _noted(f"{target}: {_flow_style(rule)}", note, indent)
+        return
+    yield from _noted(f"{target}:", note, indent)
+    yield from (f"{indent}  {key}: {_flow_style(value)}" for key, value in rule.items() if key != "parts")
+    yield f"{indent}  parts:"
+    yield from (f"{indent}    {part}: {_flow_style(line)}" for part, line in rule["parts"].items())
+
+
+def _flow_style(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_scalar(key)}: {_flow_style(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_flow_style(inner) for inner in value) + "]"
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    """Text plain where YAML cannot take it for anything else, quoted otherwise (JSON's spelling is YAML's)."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,327 @@
+"""The engine over a toy source and a toy target: order, watermark, leftovers, keys, brake, limits, stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mlconnector.engine import FlowRun
+from mlconnector.errors import BrakeError, Later, Stop, StoppedError
+from mlconnector.lanes import Brake
+from mlconnector.ledger import Ledger
+from mlconnector.plan import DryRun
+from tests.toys import Clock, ToySource, ToyTarget, Watcher, make_job, map_row
+
+
+class Bench:
+    """A source, a target and a ledger on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.clock = Clock(100)
+        self.source = ToySource(self.clock)
+        self.target = ToyTarget()
+        self.ledger = Ledger.open(path, "toys", self.clock.now)
+
+    def run(self, how: str = "sync", *args: Any, **options: Any) -> dict[str, int]:
+        self.clock.seconds += 100
+        target = options.pop("target", self.target)
+        ledger = options.pop("ledger", self.ledger)
+        run = FlowRun(make_job(ledger, self.source, target, self.clock, **options))
+        return dict(getattr(run, how)(*args))
+
+    def rows(self, **keys: int) -> None:
+        for key, value in keys.items():
+            self.source.put(f"id-{key}", key, value)
+
+    def values(self) -> dict[str, int]:
+        return {body["key"]: body["value"] for body in self.target.records.values()}
+
+    def entry(self, id_: str) -> Any:
+        return self.ledger.entries("f", [id_])[id_]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path / "state.db")
+    yield bench
+    bench.ledger.close()
+
+
+def test_a_first_run_sends_everything_and_a_second_nothing(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(10)})
+    assert bench.run()["created"] == 10
+    writes = bench.target.writes
+    counts = bench.run()
+    assert bench.target.writes == writes
+    assert counts.get("created", 0) == 0 and counts["unchanged"] == counts["read"]
+
+
+def test_the_watermark_is_the_newest_stamp_and_the_overlap_is_not_stored(bench: Bench) -> None:
+    bench.rows(a=1)
+    stamp = bench.source.rows["id-a"].stamp
+    bench.run()
+    assert bench.ledger.watermark("f") == stamp.isoformat()
+
+
+def test_a_late_commit_with_an_old_stamp_is_caught_by_the_overlap(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.source.put("id-late", "late", 7, bench.source.rows["id-a"].stamp - timedelta(seconds=5))
+    bench.run()
+    assert bench.values() == {"email:a": 1, "email:late": 7}
+
+
+def test_a_record_that_is_refused_blocks_nobody_and_waits_for_new_content(bench: Bench) -> None:
+    bench.rows(a=1, b=2)
+    bench.target.plan["id-a"] = ["refused"]
+    assert bench.run()["failed"] == 1
+    assert bench.values() == {"email:b": 2}
+    assert bench.run().get("failed", 0) == 0, "same content: it is not tried again"
+    bench.rows(a=3)
+    bench.run()
+    assert bench.values() == {"email:a": 3, "email:b": 2}
+
+
+def test_replay_sends_a_refused_record_again(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.target.plan["id-a"] = ["refused"]
+    bench.run()
+    assert bench.run("replay", bench.ledger.unsettled("f"))["created"] == 1
+    assert bench.entry("id-a").status == "done"
+
+
+def test_an_answer_that_got_lost_is_settled_by_the_next_run_without_a_second_record(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.target.plan["id-a"] = ["lost"]
+    assert bench.run()["unknown"] == 1
+    bench.run()
+    assert len(bench.target.records) == 1 and bench.entry("id-a").status == "done"
+
+
+def test_a_target_that_does_not_upsert_is_asked_before_anything_is_created_again(bench: Bench) -> None:
+    bench.target.upserts = False
+    bench.rows(a=1)
+    bench.target.plan["id-a"] = ["lost"]
+    bench.run(upserts=False)
+    bench.run(upserts=False)
+    assert len(bench.target.records) == 1 and bench.target.made == 1
+
+
+def test_two_hits_for_one_key_are_never_guessed(bench: Bench) -> None:
+    bench.target.upserts = False
+    bench.target.records = {"t8": {"key": "email:a"}, "t9": {"key": "email:a"}}
+    bench.rows(a=1)
+    assert bench.run(upserts=False)["failed"] == 1
+    assert bench.entry("id-a").code == "ambiguous-match"
+
+
+def test_the_second_of_two_records_with_one_key_is_skipped_and_taken_up_when_the_key_is_free(
+    bench: Bench,
+) -> None:
+    bench.source.put("id-1", "same", 1)
+    bench.source.put("id-2", "same", 2)
+    bench.run()
+    assert bench.values() == {"email:same": 1} and bench.entry("id-2").code == "key-taken"
+    bench.source.put("id-1", "other", 1, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:same": 2, "email:other": 1}
+
+
+def test_a_record_whose_address_changed_updates_its_counterpart(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.source.put("id-a", "new", 1, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:new": 1} and bench.target.made == 1
+
+
+def test_nobody_updates_the_counterpart_of_somebody_else(bench: Bench) -> None:
+    """a loses its address, b takes it, then a gets another one: b's counterpart stays b's."""
+    bench.rows(a=1)
+    bench.run()
+    bench.source.put("id-a", "", 1, bench.clock.now())
+    bench.source.put("id-b", "a", 2, bench.clock.now())
+    bench.run()
+    bench.source.put("id-a", "c", 3, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:a": 2, "email:c": 3}
+
+
+def test_the_watermark_stays_when_the_target_is_down_and_nothing_is_lost(bench: Bench) -> None:
+    class Down(ToyTarget):
+        def write(self, entity: str, steps: Any) -> Any:
+            raise Later("down")
+
+    bench.rows(a=1, b=2)
+    with pytest.raises(Later):
+        bench.run(target=Down())
+    assert bench.ledger.watermark("f") is None
+    bench.run()
+    assert bench.values() == {"email:a": 1, "email:b": 2}
+
+
+def test_a_stop_in_one_chunk_lets_the_others_settle(bench: Bench) -> None:
+    class Half(ToyTarget):
+        def write(self, entity: str, steps: Any) -> Any:
+            if any(step.source_id == "id-k0" for step in steps):
+                raise Stop("refused")
+            return super().write(entity, steps)
+
+    target = Half()
+    bench.rows(**{f"k{n}": n for n in range(8)})
+    with pytest.raises(Stop):
+        bench.run(target=target)
+    sent = {body["key"] for body in target.records.values()}
+    done = {e for e in (f"id-k{n}" for n in range(8)) if bench.ledger.entries("f", [e]).get(e)}
+    assert {f"email:{e[3:]}" for e in done if bench.entry(e).status == "done"} == sent
+
+
+def test_a_run_that_is_asked_to_stop_ends_before_the_next_page(bench: Bench) -> None:
+    bench.rows(a=1)
+    with pytest.raises(StoppedError):
+        bench.run(stop_requested=lambda: True)
+    assert bench.target.writes == 0 and bench.ledger.watermark("f") is None
+
+
+def test_the_brake_stops_before_the_first_write(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(10)})
+    bench.run()
+    writes = bench.target.writes
+    bench.rows(**{f"k{n}": n + 50 for n in range(10)})
+    with pytest.raises(BrakeError):
+        bench.run(brake=Brake(share=50, at_least=2))
+    assert bench.target.writes == writes
+    bench.run()  # allowed once
+    assert bench.values()["email:k3"] == 53
+
+
+def test_the_brake_counts_records_that_would_only_vanish(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(10)})
+    bench.run()
+    bench.source.rows.clear()
+    with pytest.raises(BrakeError):
+        bench.run("full", brake=Brake(share=50, at_least=2), on_delete="archive")
+    assert len(bench.target.records) == 10
+
+
+def test_new_records_do_not_trip_the_brake(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.rows(**{f"k{n}": n for n in range(30)})
+    assert bench.run(brake=Brake(share=1, at_least=1))["created"] == 30
+
+
+def test_more_than_fits_in_memory_is_read_a_second_time_while_the_brake_watches(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlconnector.engine.HOLD", 5)
+    bench.rows(a=1)
+    bench.run()
+    reads = bench.source.reads
+    bench.rows(**{f"k{n}": n for n in range(30)})
+    counts = bench.run(brake=Brake())
+    assert bench.source.reads == reads + 2
+    assert counts["created"] == 30 and counts["read"] == 31
+
+
+def test_a_full_read_archives_what_is_gone_only_if_the_flow_says_so(bench: Bench) -> None:
+    bench.rows(a=1, b=2)
+    bench.run()
+    del bench.source.rows["id-b"]
+    bench.run("full")
+    assert bench.entry("id-b").code == "gone" and len(bench.target.records) == 2
+    bench.rows(b=2)
+    bench.run("full")
+    del bench.source.rows["id-b"]
+    bench.run("full", on_delete="archive")
+    assert bench.values() == {"email:a": 1} and bench.entry("id-b").status == "removed"
+
+
+def test_a_record_that_was_only_missed_by_the_walk_is_not_taken_for_gone(bench: Bench) -> None:
+    bench.rows(a=1, b=2, c=3, d=4)
+    bench.run()
+    moved = bench.source.rows.pop("id-a")
+    bench.source.between_pages = lambda: bench.source.rows.__setitem__("id-a", moved)
+    bench.run("full", on_delete="archive")
+    assert len(bench.target.records) == 4
+
+
+def test_a_record_that_leaves_the_filter_is_archived_only_if_the_flow_says_so(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.source.put("id-a", "a", -1, bench.clock.now())
+    bench.run()
+    assert bench.entry("id-a").code == "excluded" and len(bench.target.records) == 1
+    bench.source.put("id-a", "a", -2, bench.clock.now())
+    bench.run(on_exclude="archive")
+    assert bench.target.records == {} and bench.entry("id-a").status == "removed"
+    bench.source.put("id-a", "a", 5, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:a": 5}
+
+
+def test_a_limit_sends_no_more_and_leaves_the_watermark_alone(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(9)})
+    assert bench.run(limit=2)["created"] == 2
+    assert bench.ledger.watermark("f") is None
+    bench.run()
+    assert len(bench.target.records) == 9
+
+
+def test_a_dry_run_writes_nothing_anywhere(bench: Bench) -> None:
+    bench.rows(a=1)
+    watcher = Watcher()
+    copy = bench.ledger.copy()
+    counts = bench.run(ledger=copy, target=DryRun(bench.target), observer=watcher)
+    assert counts["planned"] == 1 and bench.target.records == {}
+    assert watcher.settled_records[0].outcome.code == "create"
+    assert bench.ledger.entries("f", ["id-a"]) == {} and bench.ledger.watermark("f") is None
+
+
+def test_a_backfill_leaves_the_watermark_alone_and_goes_on_where_it_stopped(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(9)})
+    stops = iter([False] * 2 + [True] * 20)
+    with pytest.raises(StoppedError):
+        bench.run("backfill", None, None, stop_requested=lambda: next(stops), batch=3, lanes=1)
+    begun = bench.ledger.backfill("f")
+    assert begun is not None and begun.cursor is not None
+    counts = bench.run("backfill", None, None)
+    assert counts["read"] < 9 and len(bench.target.records) == 9
+    assert bench.ledger.watermark("f") is None and bench.ledger.backfill("f") is None
+
+
+def test_a_mapping_that_breaks_on_one_record_fails_that_record_only(bench: Bench) -> None:
+    def broken(change: Any) -> Any:
+        return 1 / 0 if change.id == "id-a" else map_row(change)
+
+    bench.rows(a=1, b=2)
+    bench.run(map=broken)
+    assert bench.entry("id-a").code == "mapping-error" and bench.values() == {"email:b": 2}
+
+
+def test_each_send_is_on_record(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.target.plan["id-a"] = ["lost"]
+    bench.run()
+    bench.run()
+    told = [(a["action"], a["status"]) for a in bench.ledger.attempts("f", "id-a")]
+    assert told == [("create", "unknown"), ("create", "updated")]
+
+
+def test_records_may_refer_to_others_and_wait_until_they_are_linked(bench: Bench) -> None:
+    from mlconnector.mapping import digest
+    from mlconnector.model import Mapped, Ref
+
+    def with_ref(change: Any) -> Mapped:
+        key = change.record["key"]
+        return Mapped(f"email:{key}", {"value": 1}, digest({"k": key}), refs=(Ref("boss", "boss", "b1", "boss"),))
+
+    bench.rows(a=1)
+    assert bench.run(map=with_ref)["held"] == 1
+    bench.ledger.link(("a", "boss"), ("b", "boss"), [("b1", "t77")])
+    assert bench.run(map=with_ref)["created"] == 1
