@@ -1,0 +1,228 @@
+"""Calls to API v2.0 of Business Central and nothing else (fact sheet: apis/business-central.md); see verdict.py too."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from mlconnector.auth import Token
+from mlconnector.errors import ConfigError
+from mlconnector.http import Answer, Http, Limits
+from mlconnector.model import Tools
+from mlconnector.systems.business_central import Settings
+from mlconnector.systems.business_central.verdict import SET_SECRET, SYSTEM, login_verdict, plain, verdict
+
+SETS: Mapping[str, str] = {"customer": "customers", "vendor": "vendors"}
+SCOPE = "https://api.businesscentral.dynamics.com/.default"
+PER_SECOND = 15.0
+"""The limit is 6000 in five minutes, which is 20 a second (section 6.1)."""
+SMALL_PAGE = 100
+
+_HEADERS: Mapping[str, str] = {"Accept": "application/json", "Accept-Language": "en-US"}
+_ALWAYS = ("id", "number", "lastModifiedDateTime")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+
+
+class Page(msgspec.Struct):
+    """One answer of a list (section 3.4); the records stay undecoded, so that a broken one spoils itself only."""
+
+    value: list[msgspec.Raw]
+    next: str | None = msgspec.field(name="@odata.nextLink", default=None)
+
+
+class Company(msgspec.Struct):
+    """Section 2.1, as much as is needed."""
+
+    id: str
+    name: str = ""
+    displayName: str = ""
+    systemVersion: str = ""
+
+    def called(self) -> str:
+        """The name and, where it says more, the display name."""
+        other = self.displayName not in ("", self.name)
+        return f"{self.name} ({self.displayName})" if other else self.name
+
+
+_PAGE = msgspec.json.Decoder(Page)
+_COMPANY = msgspec.json.Decoder(Company)
+
+
+class Api:
+    """One company of one environment. May be used from several threads at once."""
+
+    def __init__(self, settings: Settings, secrets: Mapping[str, str], tools: Tools) -> None:
+        self._settings = settings
+        self._secret = secrets.get("client_secret", "")
+        self._lock = threading.Lock()
+        self._company_id = settings.company.lower() if is_guid(settings.company) else ""
+        self._login = Http(f"{SYSTEM} login", token_url(settings), login_verdict, tools)
+        self._token = Token(self._fetch_token, tools.now)
+        limits = Limits(parallel=settings.parallel, per_second=PER_SECOND)
+        self._http = Http(
+            SYSTEM, service_url(settings), verdict, tools, credentials=self._token, limits=limits
+        )
+
+    def sign_in(self) -> None:
+        """Gets a token unless there is one; AuthError or ConfigError with the remedy, Later if Entra is down."""
+        self._token.header()
+
+    def get(
+        self, url: str, *, page_size: int = SMALL_PAGE, primary: bool = False, timeouts: int | None = None
+    ) -> Answer:
+        """One GET of an address of `address`, or of a link that stood in an answer.
+
+        The page size goes along each time, since links do not hold it (trap T24). `primary` reads what was just
+        written, not a replica (section 3.5). `timeouts` and what is raised are those of `Http.send`.
+        """
+        headers = {**_HEADERS, "Prefer": f"odata.maxpagesize={page_size}"}
+        if primary:
+            headers["Data-Access-Intent"] = "ReadWrite"
+        return self._http.send("GET", url, headers=headers, timeouts=timeouts)
+
+    def companies(self) -> tuple[list[Company], Answer]:
+        """All companies that the app may see (section 2.1), and the last answer (its Date is the server's clock)."""
+        found: list[Company] = []
+        link: str | None = "/companies"
+        while link:
+            answer = self.get(link)
+            page = read_page(answer)
+            found += [_COMPANY.decode(raw) for raw in page.value]
+            link = page.next
+        return found, answer
+
+    def company_id(self) -> str:
+        """The id of the company in the settings, asked for once if they hold a name."""
+        with self._lock:
+            if not self._company_id:
+                self._company_id = choose_company(self.companies()[0], self._settings.company).id.lower()
+            return self._company_id
+
+    def local_currency(self) -> str:
+        """The company's own currency (section 2.7, companyInformation)."""
+        rows = read_page(self.get(self.address("companyInformation", {}))).value
+        row = msgspec.json.decode(rows[0]) if rows else {}
+        return str(row.get("currencyCode", ""))
+
+    def address(self, entity_set: str, options: Mapping[str, str], id: str = "") -> str:
+        """The absolute URL of a list, or of one record, of the company."""
+        key = f"({id})" if id else ""
+        query = "&".join(f"{name}={quote(value, safe='$,():=')}" for name, value in options.items() if value)
+        path = f"{self._http.base_url}/companies({self.company_id()})/{entity_set}{key}"
+        return f"{path}?{query}" if query else path
+
+    def usage(self) -> dict[str, int]:
+        """Calls, retries and throttled answers, those for tokens included."""
+        both = (self._http.usage, self._login.usage)
+        return {name: sum(getattr(one, name) for one in both) for name in ("calls", "retries", "throttled")}
+
+    def close(self) -> None:
+        """Closes the pooled connections."""
+        self._http.close()
+        self._login.close()
+
+    def _fetch_token(self) -> tuple[str, int]:
+        """Section 1.2; `expires_in` is text at older endpoints."""
+        if not self._secret:
+            raise ConfigError(f"{SYSTEM}: no client secret is stored", hint=f"run: {SET_SECRET}")
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._settings.client_id,
+            "client_secret": self._secret,
+            "scope": SCOPE,
+        }
+        answer = self._login.send(
+            "POST", "", form=form, headers={"Accept": "application/json"}, repeatable=True
+        )
+        found = answer.json()
+        token = found.get("access_token") if isinstance(found, dict) else None
+        if not isinstance(token, str) or not token:
+            raise ConfigError(f"{SYSTEM} login: an answer without a token", hint="check login_url")
+        return token, _seconds(found.get("expires_in"))
+
+
+def service_url(settings: Settings) -> str:
+    """Where the API begins (section 1.1): from the host alone, the host and /v2.0, or a URL that holds /api/."""
+    url = settings.base_url.rstrip("/")
+    path = urlsplit(url).path
+    if "/api/" in path:
+        return url
+    root = url if path.endswith("/v2.0") else f"{url}/v2.0"
+    return f"{root}/{quote(settings.tenant, safe='')}/{quote(settings.environment, safe='')}/api/v2.0"
+
+
+def token_url(settings: Settings) -> str:
+    """The token endpoint (section 1.2): from the host alone, or a URL that ends in /token."""
+    url = settings.login_url.rstrip("/")
+    return url if url.endswith("/token") else f"{url}/{quote(settings.tenant, safe='')}/oauth2/v2.0/token"
+
+
+def is_guid(text: str) -> bool:
+    """Whether it looks like an id of Business Central."""
+    return _GUID.fullmatch(text) is not None
+
+
+def choose_company(companies: Collection[Company], wanted: str) -> Company:
+    """The company of that id, name or display name, letter case aside; ConfigError if it is none or several."""
+    low = wanted.strip().lower()
+    for field in ("id", "name", "displayName"):
+        hits = [one for one in companies if getattr(one, field).lower() == low]
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            ids = ", ".join(f"{one.id} ({one.name})" for one in hits)
+            raise ConfigError(
+                f"{SYSTEM}: {len(hits)} companies are called {wanted!r}",
+                hint=f"set company to one of these ids: {ids}",
+            )
+    if not companies:
+        raise ConfigError(
+            f"{SYSTEM}: the app may not see any company",
+            hint='on the page "Microsoft Entra applications" give the app permission sets in the company',
+        )
+    names = ", ".join(sorted(one.called() for one in companies))
+    raise ConfigError(f"{SYSTEM}: there is no company {wanted!r}", hint=f"set company to one of: {names}")
+
+
+def read_page(answer: Answer) -> Page:
+    """The page in an answer; ConfigError where JSON of something else came."""
+    try:
+        return _PAGE.decode(answer.body)
+    except (msgspec.ValidationError, UnicodeDecodeError):
+        raise ConfigError(
+            f"{SYSTEM}: {plain(answer.path)} answers with something else than a list",
+            hint="check base_url in the connection file",
+            request_id=answer.request_id,
+        ) from None
+
+
+def select(paths: Collection[str]) -> dict[str, str]:
+    """`$select` and `$expand` for these paths and what is always needed; sorted, so that equal paths ask alike."""
+    navigations = sorted({path.partition(".")[0] for path in paths if "." in path})
+    plain_fields = sorted({path for path in paths if "." not in path}.difference(_ALWAYS))
+    inner = dict(_expansions(navigations, paths))
+    options = {"$select": ",".join((*_ALWAYS, *plain_fields))}
+    if inner:
+        options["$expand"] = ",".join(f"{name}($select={fields})" for name, fields in inner.items())
+    return options
+
+
+def _expansions(navigations: Collection[str], paths: Collection[str]) -> Iterator[tuple[str, str]]:
+    for navigation in navigations:
+        start = f"{navigation}."
+        yield (
+            navigation,
+            ",".join(sorted(path.removeprefix(start) for path in paths if path.startswith(start))),
+        )
+
+
+def _seconds(value: object) -> int:
+    """The life of a token; a short one where it is not said, so that it is renewed early rather than late."""
+    try:
+        return int(str(value))
+    except ValueError:
+        return 600

@@ -1,0 +1,102 @@
+"""The connect test that finds the usual mistakes, all of them at once (fact sheet 4.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from mlconnector.errors import ConnectorError, Rejected
+from mlconnector.http import Answer
+from mlconnector.model import Finding, Flow
+from mlconnector.systems.business_central import Settings
+from mlconnector.systems.business_central.api import SETS, Api, choose_company, read_page, select
+
+CLOCKS_APART = timedelta(minutes=2)
+_UNKNOWN = re.compile(r"Could not find a property named '(\w+)'")
+
+
+def find_problems(
+    api: Api, settings: Settings, now: Callable[[], datetime], flows: Sequence[Flow]
+) -> Iterator[Finding]:
+    """Never raises: what cannot be asked is reported, and what needs it is left out."""
+    where = flows[0].source if flows else settings.kind
+    try:
+        api.sign_in()
+        yield Finding("ok", where, f"Entra gave a token to the app {settings.client_id}")
+        companies, answer = api.companies()
+        yield from _compare_clocks(where, answer, now())
+        company = choose_company(companies, settings.company)
+    except ConnectorError as error:
+        yield _failed(where, error)
+        return
+    yield Finding("ok", where, f"company {company.called()}, Business Central {company.systemVersion}")
+    yield from _name_currency(api, where)
+    for flow in flows:
+        yield from _read_as(api, flow)
+
+
+def _compare_clocks(where: str, answer: Answer, now: datetime) -> Iterator[Finding]:
+    theirs = answer.date()
+    if theirs is None or abs(theirs - now) <= CLOCKS_APART:
+        return
+    minutes = round(abs(theirs - now).total_seconds() / 60)
+    side = "behind" if now < theirs else "ahead of"
+    yield Finding(
+        "warning",
+        where,
+        f"this machine's clock is {minutes} minutes {side} Business Central's",
+        "set the clock (ntp): tokens are renewed by it; watermarks are not taken from it",
+    )
+
+
+def _name_currency(api: Api, where: str) -> Iterator[Finding]:
+    try:
+        code = api.local_currency()
+    except ConnectorError as error:
+        yield Finding("warning", where, f"the company's currency is not known: {error.message}", error.hint)
+    else:
+        yield Finding("ok", where, f"amounts are in {code}, the company's own currency")
+
+
+def _read_as(api: Api, flow: Flow) -> Iterator[Finding]:
+    """One record as the flow asks for it; each field that is not there is named."""
+    entity_set, paths = SETS[flow.entity], set(flow.paths)
+    while True:
+        try:
+            rows = read_page(api.get(api.address(entity_set, {"$top": "1", **select(paths)}))).value
+        except Rejected as error:
+            missing = _paths_of(error, paths)
+            if not missing:
+                yield _failed(flow.name, error)
+                return
+            yield from (_unknown_field(flow, path) for path in sorted(missing))
+            paths -= missing
+        except ConnectorError as error:
+            yield _failed(flow.name, error)
+            return
+        else:
+            yield Finding(
+                "ok", flow.name, f"{entity_set} can be read{'' if rows else ', there are none yet'}"
+            )
+            return
+
+
+def _paths_of(error: Rejected, paths: set[str]) -> set[str]:
+    """The paths that hold the property which the server does not know."""
+    found = _UNKNOWN.search(error.message)
+    return {path for path in paths if found and found[1] in path.split(".")}
+
+
+def _unknown_field(flow: Flow, path: str) -> Finding:
+    return Finding(
+        "error",
+        flow.name,
+        f"this Business Central has no field {path} on {SETS[flow.entity]}",
+        f"take {path} out of the flow's map and when",
+    )
+
+
+def _failed(where: str, error: ConnectorError) -> Finding:
+    request_id = f" (request id {error.request_id})" if error.request_id else ""
+    return Finding("error", where, f"{error.message}{request_id}", error.hint)

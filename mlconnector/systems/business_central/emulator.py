@@ -1,0 +1,378 @@
+"""Business Central online in API v2.0, with its token endpoint, written from the fact sheet (checklist of section 8).
+
+Left out until an issue needs them: documents and their actions, contacts, pictures, dimensions, $batch, webhooks, item
+writes and journals, on-premises and NAV profiles (E4, E15, E21, the actions of E22, E24 to E26, E30), the post code
+table, cascades of a renamed code. Answers carry Content-Length where the real ones are chunked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from mlconnector.sandbox import Clock, Emulator, Reply, Request, json_reply
+from mlconnector.systems.business_central.emulator_answers import (
+    JSON_TYPE,
+    Problem,
+    dress,
+    fault_reply,
+    new_correlation,
+    not_allowed,
+    not_found,
+    problem_reply,
+    refused,
+)
+from mlconnector.systems.business_central.emulator_company import Company, LateEdit, shown
+from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES, Entity
+from mlconnector.systems.business_central.emulator_login import Login, entra_fault
+from mlconnector.systems.business_central.emulator_metadata import edmx, service_document
+from mlconnector.systems.business_central.emulator_query import PAGE_LIMIT
+from mlconnector.systems.business_central.emulator_rows import SECOND, Table, sql_stamp
+from mlconnector.systems.business_central.emulator_seed import company_row, fill_company, seed_company
+from mlconnector.systems.business_central.emulator_service import Call, Rules, read_segment, serve
+
+TENANT = "9f0c5a3e-0b1d-4c6e-8a57-2d3c4b5a6978"
+CLIENT_ID = "5d7ad2c1-7f5e-4f0b-9d0f-3c1b2a495867"
+CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - opens nothing but this emulator
+
+_TOKEN_PATH = re.compile(r"/([^/]+)/oauth2/v2\.0/token")
+_SERVICE_PATH = re.compile(r"/v2\.0/(?:([^/]+)/)?([^/]+)/api/v2\.0(?:/(.*))?")
+_RAW_ROOT = re.compile(r"/v2\.0/.*?/api/v2\.0")
+
+
+class BusinessCentral(Emulator):
+    """One environment of one tenant. The switches are plain attributes and may be changed at any time.
+
+    The in-process calls (`add`, `edit`, …) do what a person would do in the client, without the checks of the API;
+    they act on the first company unless `company` names another one.
+    """
+
+    name = "business_central"
+    max_parallel = 100  # 5 at work and 95 in the queue (section 6.1)
+
+    def __init__(
+        self,
+        *,
+        tenant: str = TENANT,
+        client_id: str = CLIENT_ID,
+        client_secret: str = CLIENT_SECRET,
+        environment: str = "Production",
+        companies: Sequence[str] = ("CRONUS International Ltd.",),
+        currency: str = "EUR",
+        token_seconds: int = 3599,
+        registered: bool = True,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(clock)
+        self.environment = environment
+        self.registered = registered
+        self.login = Login(tenant, client_id, client_secret, token_seconds, domains=["cronus.com"])
+        self.replica_lag_seconds = 0.0
+        self.rate_limit: tuple[int, float] | None = (6000, 300.0)
+        self.page_limit = PAGE_LIMIT
+        self.empty_last_page = False
+        self.manual_numbers = True
+        self.duplicate_status = 400
+        self.forbidden_tables: set[str] = set()
+        self.xml_unauthorized = False
+        self.companies = [Company(name, place, currency) for place, name in enumerate(companies)]
+        self._company_rows = Table(COMPANIES, "")
+        self._calls: deque[float] = deque()
+        self._late: dict[str, LateEdit] = {}
+        self._late_count = 0
+        started = self.clock.now()
+        for company in self.companies:
+            fill_company(company, started)
+        self._company_rows.load(
+            self._company_rows.make(company_row(company.id, company.name, place, started))
+            for place, company in enumerate(self.companies)
+        )
+
+    # what a client sees
+
+    def answer(self, request: Request) -> Reply:
+        """A token, or something below the service root."""
+        login = _TOKEN_PATH.fullmatch(request.path)
+        if login is not None:
+            return self.login.answer(request, login[1], self.clock.now())
+        correlation = new_correlation()
+        try:
+            reply = self._serve(request)
+        except Problem as problem:
+            reply = problem_reply(problem, correlation)
+        return dress(request, reply, correlation)
+
+    def error(self, request: Request, status: int) -> Reply:
+        """The body that goes with a fault's status (section 6.4)."""
+        if _TOKEN_PATH.fullmatch(request.path):
+            return entra_fault(status, self.clock.now())
+        correlation = new_correlation()
+        if status == 401:
+            return dress(request, problem_reply(self._unauthorized(), correlation), correlation)
+        return dress(request, fault_reply(status, self.login.tenant, correlation), correlation)
+
+    def expire_tokens(self) -> None:
+        """Every token handed out so far is worth nothing."""
+        self.login.tokens.clear()
+
+    def _serve(self, request: Request) -> Reply:
+        found = _SERVICE_PATH.fullmatch(request.path)
+        root = _RAW_ROOT.match(request.raw_path)
+        if found is None or root is None:
+            raise not_found(request.path.strip("/").split("/")[0])
+        self._check_caller(request)
+        self._check_environment(found[1], found[2])
+        self._throttle()
+        base = request.base + root[0]
+        segments = [part for part in (found[3] or "").split("/") if part]
+        return self._route(request, base, segments)
+
+    def _check_caller(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self.login.valid(token.strip(), self.clock.now()):
+            raise self._unauthorized()
+        if not self.registered:
+            text = "The server has rejected the client credentials."
+            raise Problem(401, "Authentication_InvalidCredentials", text)
+
+    def _unauthorized(self) -> Problem:
+        text = "The credentials provided are incorrect"
+        return Problem(401, "Unauthorized", text, xml=self.xml_unauthorized)
+
+    def _check_environment(self, tenant: str | None, environment: str) -> None:
+        known = tenant is None or self.login.knows(tenant)
+        if not known or environment.lower() != self.environment.lower():
+            raise Problem(404, "NoEnvironment", "Environment does not exist.", xml=True)
+
+    def _throttle(self) -> None:
+        """A sliding window for the one user there is (section 6.1)."""
+        if self.rate_limit is None:
+            return
+        most, window = self.rate_limit
+        now = self.clock.now().timestamp()
+        while self._calls and self._calls[0] <= now - window:
+            self._calls.popleft()
+        if len(self._calls) >= most:
+            text = f"Too many requests reached. Actual ({len(self._calls) + 1}). Maximum ({most})."
+            raise Problem(429, "Application_TooManyRequests", text)
+        self._calls.append(now)
+
+    def _route(self, request: Request, base: str, segments: list[str]) -> Reply:
+        if not segments:
+            return self._document(
+                request, json_reply(200, service_document(base), JSON_TYPE, OData_Version="4.0")
+            )
+        if segments == ["$metadata"]:
+            return self._document(request, Reply(200, edmx(), {"Content-Type": "application/xml"}))
+        name, key = read_segment(segments[0])
+        if name == "companies" and (key is None or len(segments) == 1):
+            return serve(self._call(request, base, None), segments)
+        if name != "companies":
+            return serve(
+                self._call(request, base, self._named_company(request.query.get("company"))), segments
+            )
+        company = self._named_company(key)
+        if segments[1] == "$metadata":
+            return self._document(request, Reply(200, edmx(), {"Content-Type": "application/xml"}))
+        return serve(self._call(request, base, company), segments[1:])
+
+    def _document(self, request: Request, reply: Reply) -> Reply:
+        if request.method != "GET":
+            raise not_allowed(request.method, "$metadata")
+        return reply
+
+    def _named_company(self, wanted: str | None) -> Company:
+        """By id or name; without either the only company there is (section 1.4)."""
+        if wanted is None and len(self.companies) == 1:
+            return self.companies[0]
+        for company in self.companies:
+            if wanted is not None and wanted.lower() in (company.id, company.name.lower()):
+                return company
+        text = "No default company is set." if wanted is None else f"The company '{wanted}' does not exist."
+        raise Problem(404, "Internal_CompanyNotFound", text)
+
+    def _call(self, request: Request, base: str, company: Company | None) -> Call:
+        intent = request.headers.get("data-access-intent", "").lower()
+        if intent == "readonly" and request.method != "GET":
+            raise refused("The request cannot be carried out with Data-Access-Intent ReadOnly.", "BadRequest")
+        now, then = self.clock.now(), None
+        if self.replica_lag_seconds and request.method == "GET" and intent != "readwrite":
+            then = sql_stamp(now) - int(self.replica_lag_seconds * SECOND)
+        return Call(request, base, company, self._company_rows, now, then, self._rules())
+
+    def _rules(self) -> Rules:
+        return Rules(
+            page_limit=self.page_limit,
+            empty_last_page=self.empty_last_page,
+            manual_numbers=self.manual_numbers,
+            duplicate_status=self.duplicate_status,
+            forbidden_tables=frozenset(self.forbidden_tables),
+        )
+
+    # what other people do meanwhile
+
+    def seed(self, customers: int = 40, vendors: int = 15, *, company: str | None = None) -> None:
+        """Fills a company with the demo company's rows, awkward ones and generated ones; replaces what was there."""
+        with self.lock:
+            seed_company(self._company(company), customers, vendors, self.clock.now())
+
+    def add(self, entity: str, /, *, company: str | None = None, **fields: Any) -> dict[str, Any]:
+        """A new record, number series and templates filling the rest; the row as the API shows it."""
+        kind = _entity(entity)
+        with self.lock:
+            return shown(kind, self._company(company).add(kind, fields, self.clock.now()))
+
+    def edit(
+        self, entity: str, number: str, /, *, company: str | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """Changes a record (by number, code or id) and stamps it; the row as the API shows it."""
+        with self.lock:
+            return self.edit_late(entity, number, company=company, **fields).commit()
+
+    def edit_late(
+        self, entity: str, number: str, /, *, company: str | None = None, **fields: Any
+    ) -> LateEdit:
+        """Stamps a change now; nobody sees it before `.commit()` (section 3.6, late commit)."""
+        with self.lock:
+            kind, where, stamp = _entity(entity), self._company(company), sql_stamp(self.clock.now())
+            where.find(kind, number)
+            return LateEdit(where, kind, number, fields, stamp, self)
+
+    def touch_balance(
+        self,
+        number: str,
+        amount: Decimal | float | str,
+        *,
+        entity: str = "customers",
+        company: str | None = None,
+    ) -> dict[str, Any]:
+        """Posts an amount that is due (or, negative, a payment): balances move, the stamp does not (E22)."""
+        with self.lock:
+            where, kind, value = self._company(company), _entity(entity), Decimal(str(amount))
+            draft = where.draft(kind, where.find(kind, number))
+            for name in ("balance", "balanceDue", "overdueAmount"):
+                if name in kind.columns:
+                    draft[name] += value
+            if "totalSalesExcludingTax" in kind.columns and value > 0:
+                draft["totalSalesExcludingTax"] += value
+            return shown(kind, where.store(draft, None, sql_stamp(self.clock.now())))
+
+    def delete(self, entity: str, number: str, *, company: str | None = None) -> None:
+        """Takes a record out, whatever depends on it."""
+        with self.lock:
+            where, kind = self._company(company), _entity(entity)
+            where.table(kind).drop(where.find(kind, number), sql_stamp(self.clock.now()))
+
+    def stamp(
+        self, entity: str, number: str, when: datetime, *, company: str | None = None
+    ) -> dict[str, Any]:
+        """Sets `lastModifiedDateTime` and nothing else; year 1 is the blank stamp."""
+        with self.lock:
+            where, kind = self._company(company), _entity(entity)
+            draft = where.draft(kind, where.find(kind, number))
+            return shown(kind, where.store(draft, sql_stamp(when), sql_stamp(self.clock.now())))
+
+    def row(self, entity: str, number: str, *, company: str | None = None) -> dict[str, Any]:
+        """One record (by number, code or id) as the API shows it; KeyError if there is none."""
+        with self.lock:
+            kind = _entity(entity)
+            return shown(kind, self._company(company).find(kind, number))
+
+    def rows(self, entity: str, *, company: str | None = None) -> list[dict[str, Any]]:
+        """All records in the order of their numbers."""
+        with self.lock:
+            kind = _entity(entity)
+            return [shown(kind, row) for row in self._company(company).table(kind).rows]
+
+    def _company(self, name: str | None) -> Company:
+        if name is None:
+            return self.companies[0]
+        try:
+            return self._named_company(name)
+        except Problem as problem:
+            raise KeyError(problem.message) from None
+
+    # the same by curl
+
+    def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
+        """`POST /_sandbox/do/<name>` with `{"entity": "customers", "number": "10000", "fields": {…}}` and the like."""
+        known: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+            "add": lambda data: self.add(
+                data["entity"], company=data.get("company"), **data.get("fields", {})
+            ),
+            "edit": lambda data: self.edit(*_named(data), company=data.get("company"), **data["fields"]),
+            "delete": lambda data: self.delete(*_named(data), company=data.get("company")),
+            "row": lambda data: self.row(*_named(data), company=data.get("company")),
+            "balance": self._do_balance,
+            "stamp": self._do_stamp,
+            "late-edit": self._do_late_edit,
+            "commit": lambda data: self._late.pop(data["handle"]).commit(),
+            "seed": lambda data: self.seed(**data),
+            "switch": self._do_switch,
+        }
+        return {name: _spelled_for_json(action) for name, action in known.items()}
+
+    def _do_balance(self, data: Mapping[str, Any]) -> Any:
+        entity, number = data.get("entity", "customers"), data["number"]
+        return self.touch_balance(number, data["amount"], entity=entity, company=data.get("company"))
+
+    def _do_stamp(self, data: Mapping[str, Any]) -> Any:
+        when = datetime.fromisoformat(data["when"])
+        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
+        return self.stamp(*_named(data), aware, company=data.get("company"))
+
+    def _do_late_edit(self, data: Mapping[str, Any]) -> Any:
+        late = self.edit_late(*_named(data), company=data.get("company"), **data["fields"])
+        self._late_count += 1
+        handle = str(self._late_count)
+        self._late[handle] = late
+        return {"handle": handle}
+
+    def _do_switch(self, data: Mapping[str, Any]) -> Any:
+        for name, value in data.items():
+            if name not in SWITCHES:
+                raise ValueError(f"no switch {name!r}; there are {', '.join(SWITCHES)}")
+            setattr(self, name, SWITCHES[name](value))
+        return {name: getattr(self, name) for name in SWITCHES}
+
+
+SWITCHES: Mapping[str, Callable[[Any], Any]] = {
+    "registered": bool,
+    "replica_lag_seconds": float,
+    "rate_limit": lambda value: (int(value[0]), float(value[1])) if value else None,
+    "page_limit": int,
+    "empty_last_page": bool,
+    "manual_numbers": bool,
+    "duplicate_status": int,
+    "forbidden_tables": set,
+    "xml_unauthorized": bool,
+}
+
+
+def _spelled_for_json(action: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda data: _plain(action(data))
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry: numbers for Decimal, lists for sets."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, Decimal):
+        return float(value)
+    return sorted(value) if isinstance(value, set) else value
+
+
+def _named(data: Mapping[str, Any]) -> tuple[str, str]:
+    return data["entity"], data["number"]
+
+
+def _entity(name: str) -> Entity:
+    entity = ENTITIES.get(name)
+    if entity is None or entity is COMPANIES:
+        known = ", ".join(name for name in ENTITIES if name != COMPANIES.name)
+        raise KeyError(f"no entity set {name!r}; there are {known}")
+    return entity
