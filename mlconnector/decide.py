@@ -13,12 +13,14 @@ class Known:
     """What the ledger says of a record and of the keys it touches.
 
     `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
-    key it had. `linked` says that all its refs are linked. `forced` sends even what looks unchanged (replay).
+    key it had, `removed` a row whose counterpart had the key and was removed. `linked` says that all its refs are
+    linked. `forced` sends even what looks unchanged (replay).
     """
 
     entry: LedgerEntry | None = None
     owner: LedgerEntry | None = None
     old_owner: LedgerEntry | None = None
+    removed: LedgerEntry | None = None
     linked: bool = True
     forced: bool = False
 
@@ -44,7 +46,7 @@ def decide(
     if isinstance(mapped, Skip):
         return _skipped(mapped, known.entry, change, flow)
     entry = known.entry
-    if known.owner is not None and known.owner.source_id != change.id and known.owner.status != "removed":
+    if known.owner is not None and known.owner.source_id != change.id:
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
             return None
         return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
@@ -58,10 +60,10 @@ def decide(
     if entry.status in ("sending", "unknown"):
         if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < target.settle:
             return None
-        return _send(change, mapped, known, entry, again=True)
+        return _send(change, mapped, known, entry, target, again=True)
     if not known.forced and _same(entry, mapped, flow, now):
         return None
-    return _send(change, mapped, known, entry)
+    return _send(change, mapped, known, entry, target)
 
 
 def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
@@ -75,21 +77,35 @@ def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool
     )  # refused with this very content: it waits for another one, or for replay
 
 
-def _send(change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False) -> Step:
-    stolen = known.old_owner is not None and known.old_owner.source_id != change.id
-    if entry.target_id is None or stolen:
-        return _create(change, mapped, known, again=again)
+def _send(
+    change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
+) -> Step:
+    other = known.old_owner is not None and known.old_owner.source_id != entry.source_id
+    if entry.target_id is None or (other and _stolen(entry, known, target)):
+        was_key = None if other else entry.target_key
+        return _create(change, mapped, known, was_key=was_key, again=again)
     return Step(
         "update", change.id, mapped, entry.target_id, was_key=entry.target_key, memo=entry.memo, again=again
     )
 
 
-def _create(change: Change, mapped: Mapped, known: Known, *, again: bool = False) -> Step:
-    if known.owner is not None and known.owner.status == "removed" and known.owner.target_id is not None:
+def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:
+    """Whether the counterpart is, or is about to be, that of the record which owns the key now."""
+    other = known.old_owner
+    assert other is not None
+    if other.target_id is not None:
+        return other.target_id == entry.target_id
+    return target.upserts and other.status in ("sending", "unknown")
+
+
+def _create(
+    change: Change, mapped: Mapped, known: Known, *, was_key: str | None = None, again: bool = False
+) -> Step:
+    gone = known.removed
+    if gone is not None and gone.target_id is not None:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it
-        owner = known.owner
-        return Step("update", change.id, mapped, owner.target_id, was_key=owner.target_key, memo=owner.memo)
-    return Step("create", change.id, mapped, again=again)
+        return Step("update", change.id, mapped, gone.target_id, was_key=gone.target_key, memo=gone.memo)
+    return Step("create", change.id, mapped, was_key=was_key if again else None, again=again)
 
 
 def _gone(change: Change, entry: LedgerEntry | None, flow: Flow) -> Step | Outcome | None:

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from mlconnector import signals
 from mlconnector.decide import Known, Settings, decide
-from mlconnector.errors import BrakeError
+from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
 
@@ -192,11 +192,13 @@ class FlowRun:
         keys = {record.key for record in records.values() if isinstance(record, Mapped)}
         keys.update(entry.target_key for entry in entries.values() if entry.target_key)
         owners = ledger.owners(flow.name, keys)
+        removed = ledger.removed(flow.name, keys - owners.keys())
         settings, now = Settings(entity.upserts, entity.settle), self.job.now()
         plans: list[Planned] = []
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
-            known = self._known(change, record, entry, owners, forced)
+            known = self._known(change, record, entry, owners, removed)
+            known = replace(known, forced=forced)
             decided = (
                 record if isinstance(record, Outcome) else decide(change, record, known, flow, settings, now)
             )
@@ -206,8 +208,7 @@ class FlowRun:
             plan = Planned(change, record if isinstance(record, Mapped) else None, known, decided)
             self.lanes.claim(plan)
             plans.append(plan)
-        if not entity.upserts:
-            self._look_first(plans)
+        self._look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
 
@@ -216,6 +217,8 @@ class FlowRun:
             return None
         try:
             return self.job.flow.map(change)
+        except Rejected as error:
+            return Outcome("failed", code=error.code, reason=error.message, request_id=error.request_id)
         except Exception as error:  # the boundary of one record: it fails, the others go on
             log.exception("mapping failed for %s %s", change.entity, change.id)
             return Outcome(
@@ -228,24 +231,25 @@ class FlowRun:
         record: Mapped | Skip | Outcome | None,
         entry: LedgerEntry | None,
         owners: Mapping[str, LedgerEntry],
-        forced: bool,
+        removed: Mapping[str, LedgerEntry],
     ) -> Known:
-        old_key = entry.target_key if entry else None
         if not isinstance(record, Mapped):
-            return Known(entry, forced=forced)
+            return Known(entry)
+        old_key = entry.target_key if entry else None
         return Known(
             entry,
             owner=self._owner(record.key, change.id, owners),
             old_owner=self._owner(old_key, change.id, owners) if old_key else None,
+            removed=removed.get(record.key),
             linked=not record.refs or self._refs_linked(record),
-            forced=forced,
         )
 
     def _owner(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
-        claimer = self.lanes.claimed.get(key)
-        if claimer is not None and claimer != source_id:
-            return LedgerEntry(self.job.flow.name, claimer, "sending", target_key=key)
-        return owners.get(key)
+        plan = self.lanes.claimed.get(key)
+        if plan is None or plan.change.id == source_id:
+            return owners.get(key)
+        goes_to = plan.decided.target_id if isinstance(plan.decided, Step) else None
+        return LedgerEntry(self.job.flow.name, plan.change.id, "sending", target_key=key, target_id=goes_to)
 
     def _refs_linked(self, record: Mapped) -> bool:
         here, there = self.job.flow.source, self.job.flow.target
@@ -253,27 +257,29 @@ class FlowRun:
             self.job.ledger.linked((here, ref.entity), (there, ref.into), [ref.id]) for ref in record.refs
         )
 
-    def _claim(self, plan: Planned) -> None:
-        self.lanes.under_way.add(plan.change.id)
-        if isinstance(plan.decided, Step) and plan.mapped is not None:
-            self.lanes.claimed[plan.mapped.key] = plan.change.id
-
     def _look_first(self, plans: Sequence[Planned]) -> None:
-        """A target that would make a second record is asked by key before anything is created there."""
+        """Asks the target by key before something is created that would be, or may already be, there."""
+        upserts = self.job.entity.upserts
         wanted = [
-            p for p in plans if isinstance(p.decided, Step) and p.decided.action == "create" and p.mapped
+            (plan, plan.decided, _keys_to_look_for(plan.decided, upserts))
+            for plan in plans
+            if isinstance(plan.decided, Step) and plan.decided.action == "create"
         ]
-        if not wanted:
+        keys = {key for _, _, keys in wanted for key in keys}
+        if not keys:
             return
-        found = self.job.target.find(self.job.flow.into, [p.mapped.key for p in wanted if p.mapped])
-        for plan in wanted:
-            assert plan.mapped is not None and isinstance(plan.decided, Step)
-            hits = found.get(plan.mapped.key, ())
-            if len(hits) > 1:
-                plan.decided = Outcome(
-                    "failed",
-                    code="ambiguous-match",
-                    reason=f"{len(hits)} records in the target have its key",
-                )
+        found = self.job.target.find(self.job.flow.into, keys)
+        for plan, step, looked_for in wanted:
+            hits = list(dict.fromkeys(hit for key in looked_for for hit in found.get(key, ())))
+            if len(hits) > 1 and not upserts:
+                reason = f"{len(hits)} records in the target have its key"
+                plan.decided = Outcome("failed", code="ambiguous-match", reason=reason)
             elif hits:
-                plan.decided = replace(plan.decided, action="update", target_id=hits[0])
+                plan.decided = replace(step, action="update", target_id=hits[0])
+
+
+def _keys_to_look_for(step: Step, upserts: bool) -> list[str]:
+    """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
+    assert step.mapped is not None
+    before = [step.was_key] if step.again and step.was_key and step.was_key != step.mapped.key else []
+    return before if upserts else [*before, step.mapped.key]

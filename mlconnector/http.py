@@ -297,7 +297,11 @@ class Http:
         if again.timed_out and call.timeouts_left is not None:
             call.timeouts_left -= 1
             if call.timeouts_left <= 0:
-                raise TimedOut(f"{self.system}: {again.message}", request_id=again.request_id)
+                raise TimedOut(
+                    f"{self.system}: {again.message} ({call.method} {urlsplit(call.url).path})",
+                    hint="nothing is lost: the next run goes on from here",
+                    request_id=again.request_id,
+                )
         if again.after is not None and again.after > LONGEST_WAIT_SECONDS:
             raise Later(
                 f"{self.system}: {again.message}; it asks to wait {int(again.after)} s",

@@ -95,11 +95,6 @@ class Planned:
         return self.known.entry
 
     @property
-    def owner(self) -> LedgerEntry | None:
-        """The row that owned its key before this run."""
-        return self.known.owner
-
-    @property
     def touches_known(self) -> bool:
         """Whether a record that is settled in the target would change or vanish."""
         known = self.entry is not None and self.entry.status == "done"
@@ -122,8 +117,8 @@ class Lanes:
 
     job: Job
     counts: Counter[str] = field(default_factory=Counter)
-    claimed: dict[str, str] = field(default_factory=dict)
-    """Target key → the record that is on its way there."""
+    claimed: dict[str, Planned] = field(default_factory=dict)
+    """Target key → what is on its way there."""
     under_way: set[str] = field(default_factory=set)
     """Records that are planned and not settled yet."""
     released: set[str] = field(default_factory=set)
@@ -158,7 +153,7 @@ class Lanes:
         """Notes a planned record and the key it is on its way to."""
         self.under_way.add(plan.change.id)
         if isinstance(plan.decided, Step) and plan.mapped is not None:
-            self.claimed[plan.mapped.key] = plan.change.id
+            self.claimed[plan.mapped.key] = plan
 
     def forget_claims(self) -> None:
         """The plans made so far are dropped."""
@@ -253,7 +248,7 @@ class Lanes:
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self.under_way.discard(plan.change.id)
-            if plan.mapped is not None and self.claimed.get(plan.mapped.key) == plan.change.id:
+            if plan.mapped is not None and self.claimed.get(plan.mapped.key) is plan:
                 del self.claimed[plan.mapped.key]
             self._note_released(plan, outcome)
             (plan.ticket or ticket or Ticket(None, None)).left -= 1
@@ -263,20 +258,17 @@ class Lanes:
 
     def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
         step = plan.decided if isinstance(plan.decided, Step) else None
-        removed = plan.owner if plan.owner is not None and plan.owner.status == "removed" else None
-        record = plan.mapped
+        sent = plan.mapped if step is not None else None
         return Settled(
             source_id=plan.change.id,
             outcome=outcome,
             step=step,
-            key=record.key if record is not None and step is not None else None,
-            digest=record.digest if record is not None and step is not None else None,
+            key=sent.key if sent is not None and not _keeps_its_key(plan, outcome) else None,
+            digest=sent.digest if sent is not None else None,
             modified=plan.change.modified,
-            wants=record.key if record is not None and outcome.code == "key-taken" else None,
-            takes_over=removed.source_id
-            if step is not None and removed is not None and removed.source_id != plan.change.id
-            else None,
+            wants=plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None,
             before=plan.entry,
+            record=plan.change.record,
         )
 
     def _note_released(self, plan: Planned, outcome: Outcome) -> None:
@@ -304,3 +296,9 @@ class Lanes:
         """Raises StoppedError once the run was asked to end."""
         if self.job.stop_requested():
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+
+
+def _keeps_its_key(plan: Planned, outcome: Outcome) -> bool:
+    """A move to another key that did not succeed: the counterpart still has the old one."""
+    had_one = plan.entry is not None and plan.entry.target_key is not None
+    return had_one and outcome.status not in ("created", "updated", "unchanged", "planned")

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+_BY_ITSELF = "Nothing to do: it is sent again by itself."
+
 REMEDIES = {
+    # what a flow leaves out
     "missing-email": "Give it an e-mail address in the source, or leave such records out with `when`.",
     "invalid-email": "Correct its e-mail address in the source.",
     "several-addresses": "Leave one address in the source, or set several_addresses: first.",
     "excluded": "Nothing to do: `when` in the connection file leaves it out.",
-    "key-taken": "Give one of the two another key in the source, or delete the duplicate there.",
-    "gone": "Nothing to do: it was deleted in the source (on_delete says what becomes of its counterpart).",
+    # what deciding settles
+    "key-taken": "Give one of the two another address in the source; it is then sent by itself.",
+    "gone": "Nothing to do: it was deleted in the source (see on_delete).",
     "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
     "key-released": "Nothing to do: it goes out with the next run.",
-    "ambiguous-match": "Merge the duplicates in the target, then replay it.",
-    "mapping-error": "Look at its fields with explain -v and correct the mapping.",
+    "ambiguous-match": "Merge the duplicates in the target, then: {replay}",
+    "mapping-error": "Correct the mapping (or report it, with: mlconnector sync --record {id} -v), then: {replay}",
+    "unreadable-record": "Open and save it in the source; if it stays so, report the request id to the vendor.",
+    # what a run leaves over
     "interrupted": "Nothing to do: the next run looks it up before anything is sent again.",
     "later": "Nothing to do: it is sent again by itself when its time has come.",
     "stopped": "Nothing to do: it goes out with the next run.",
+    "no-answer": "Nothing to do: the next run looks it up before anything is sent again.",
+    "not-applied": _BY_ITSELF,
+    # what a target says of an address
+    "compliance-state": "Only the person can come back, through a sign-up form of the audience.",
+    "forgotten-address": "Only the person can come back, through a sign-up form of the audience.",
+    "archived": "Unarchive the member in the target if it should be kept up to date, then: {replay}",
+    "fake-address": "Correct its e-mail address in the source.",
+    "invalid-address": "Correct its e-mail address in the source.",
+    "too-many-signups": "Nothing to do: the address joined many lists today and is tried again tomorrow.",
+    "address-taken": "Look whether both addresses are one person's; the records go on with the new one.",
+    "address-not-changed": "Change the address of the member in the target by hand, then: {replay}",
+    # what a target says of the rest
+    "bad-merge-value": "Correct the value in the source, or its line in `map`; it is then sent by itself.",
+    "incomplete-address": "Complete its postal address in the source, or take ADDRESS out of `map`.",
+    "invalid-body": "Correct the value in the source, or its line in `map`; then: {replay}",
+    "not-removable": "Nothing to do: the target keeps such members; archive it there by hand if you must.",
+    "already-away": "Nothing to do: it was archived before.",
 }
+"""By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""
 
 _BY_STATUS = {
     "unknown": "Nothing to do: the next run looks it up before anything is sent again.",
-    "held": "Nothing to do: it is taken up again by itself.",
     "sending": "Nothing to do: the next run looks it up before anything is sent again.",
-    "failed": "It waits for a change in the source, or: mlconnector replay --record {id} --flow {flow}",
+    "held": "Nothing to do: it is taken up again by itself.",
+    "failed": "It waits for a change in the source, or: {replay}",
     "skipped": "See: mlconnector explain {id}",
 }
 
 
-def remedy(code: str, status: str, flow: str = "", record: str = "") -> str:
+def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID") -> str:
     """The next step; what is known of the code first, then what holds for the status."""
     sentence = REMEDIES.get(code) or _BY_STATUS.get(status, "")
-    return sentence.format(id=record or "ID", flow=flow or "FLOW")
+    replay = f"mlconnector replay --record {record} --flow {flow}"
+    return sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)

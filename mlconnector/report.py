@@ -71,7 +71,8 @@ class Screen:
             self._rich_table(rows, title)
             return
         for row in rows:
-            self.line(" ".join(f"{name}={_quoted(value)}" for name, value in row.items() if value != ""))
+            facts = [(name, self.clean(_spell(value))) for name, value in row.items()]
+            self.raw(" ".join(f"{name}={_quoted(text)}" for name, text in facts if text) + "\n")
 
     def _rich_table(self, rows: Sequence[Mapping[str, Any]], title: str) -> None:
         from rich.box import SIMPLE_HEAD
@@ -84,7 +85,10 @@ class Screen:
             table.add_column(name.replace("_", " "), overflow="fold")
         for row in rows:
             table.add_row(
-                *(Text(self.clean(_spell(value)), style=_STYLES.get(value, "")) for value in row.values())
+                *(
+                    Text(text, style=_STYLES.get(text, ""))
+                    for text in map(self.clean, map(_spell, row.values()))
+                )
             )
         Console().print(table)
 
@@ -130,7 +134,7 @@ class Screen:
             return
         if self.quiet:
             return
-        everything = self.is_terminal or self.verbose > 0 or summary.dry_run
+        everything = self.is_terminal or self.verbose > 0 or summary.attended
         for text in summary.lines(everything=everything, most=KEPT if self.verbose else LINES):
             self.line(text)
 
@@ -150,7 +154,7 @@ class Screen:
             display.close()
 
 
-_STYLES: Final[Mapping[Any, str]] = {
+_STYLES: Final[Mapping[str, str]] = {
     "ok": "green",
     "warning": "yellow",
     "error": "bold red",
@@ -206,28 +210,47 @@ class _Silent:
         """Nobody watched."""
 
 
+class _Pace:
+    """How fast a flow goes, and how long it still takes if the total is known."""
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self.done = 0
+        self._started = time.monotonic()
+
+    def per_second(self, counts: Mapping[str, int]) -> float:
+        """Records that came to an end; notes how many."""
+        self.done = sum(number for name, number in counts.items() if name != "read")
+        return self.done / max(0.001, time.monotonic() - self._started)
+
+    def seconds_left(self, rate: float) -> float | None:
+        """None where nobody knows."""
+        return max(0, self.total - self.done) / rate if self.total and rate else None
+
+
 class _Lines:
-    """A `key=value` line every few seconds, with the rate and, where the total is known, the rest of the time."""
+    """A `key=value` line every few seconds."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
-        self._total: int | None = None
-        self._started = self._shown = time.monotonic()
+        self._pace = _Pace(None)
+        self._shown = time.monotonic()
 
     def expect(self, flow: str, total: int | None) -> None:
-        self._total = total
-        self._started = self._shown = time.monotonic()
+        self._pace = _Pace(total)
+        self._shown = time.monotonic()
 
     def show(self, flow: str, counts: Mapping[str, int]) -> None:
         now = time.monotonic()
         if now - self._shown < EVERY_SECONDS:
             return
         self._shown = now
-        done, rate = _done(counts), _done(counts) / max(0.001, now - self._started)
+        rate = self._pace.per_second(counts)
+        left = self._pace.seconds_left(rate)
         facts: dict[str, Any] = {"flow": flow, **{name: counts[name] for name in sorted(counts)}}
         facts["records_per_second"] = round(rate, 1)
-        if self._total and rate:
-            facts["eta_seconds"] = round(max(0, self._total - done) / rate)
+        if left is not None:
+            facts["eta_seconds"] = round(left)
         if self._screen.as_json:
             sys.stderr.write(json.dumps({"progress": facts}) + "\n")
         else:
@@ -238,25 +261,37 @@ class _Lines:
 
 
 class _Live:
-    """A live line a flow on stderr."""
+    """A live line a flow on stderr, gone at the end."""
 
     def __init__(self) -> None:
         self._progress: Progress | None = None
-        self._tasks: dict[str, TaskID] = {}
+        self._task: TaskID | None = None
+        self._pace = _Pace(None)
 
     def expect(self, flow: str, total: int | None) -> None:
         if self._progress is None:
             self._progress = _rich_progress()
             self._progress.start()
-        self._tasks[flow] = self._progress.add_task(flow, total=total, facts="reading")
+        self._finish()
+        self._pace = _Pace(total)
+        self._task = self._progress.add_task(flow, total=total, facts="reading")
 
     def show(self, flow: str, counts: Mapping[str, int]) -> None:
-        if self._progress is None or flow not in self._tasks:
+        if self._progress is None or self._task is None:
             return
+        rate = self._pace.per_second(counts)
+        left = self._pace.seconds_left(rate)
         sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed", "planned"))
         failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
-        facts = f"{counts.get('read', 0)} read, {sent} sent" + (f", {failed} failed" if failed else "")
-        self._progress.update(self._tasks[flow], completed=_done(counts), facts=facts)
+        facts = [f"{counts.get('read', 0)} read, {sent} sent", *([f"{failed} failed"] if failed else [])]
+        facts += [f"{rate:.0f}/s", *([f"{ago(left)} left"] if left is not None else [])]
+        self._progress.update(self._task, completed=self._pace.done, facts=", ".join(facts))
+
+    def _finish(self) -> None:
+        if self._progress is not None and self._task is not None:
+            done = max(1, self._pace.done)
+            self._progress.update(self._task, total=done, completed=done)
+            self._task = None
 
     def close(self) -> None:
         if self._progress is not None:
@@ -265,28 +300,15 @@ class _Live:
 
 def _rich_progress() -> Progress:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text(f"{speed:.0f}/s" if speed else "")
+    from rich.progress import BarColumn, Progress, TextColumn
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[facts]}"),
-        Rate(),
-        TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
     )
-
-
-def _done(counts: Mapping[str, int]) -> int:
-    """Records that came to an end, whichever."""
-    return sum(number for name, number in counts.items() if name != "read")
 
 
 def ago(seconds: float) -> str:
@@ -329,6 +351,5 @@ def _spell(value: Any) -> str:
     return str(value)
 
 
-def _quoted(value: Any) -> str:
-    text = _spell(value)
-    return json.dumps(text, ensure_ascii=False) if not text or " " in text or '"' in text else text
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False) if any(one in text for one in ' "\n=') else text

@@ -12,6 +12,7 @@ from mlconnector.remedies import remedy
 
 if TYPE_CHECKING:
     from mlconnector.ledger import Settled
+    from mlconnector.model import Outcome
 
 LINES: Final = 20
 """Problems (or planned records) shown of a run; the rest is counted."""
@@ -22,6 +23,8 @@ KEPT: Final = 500
 _DONE = ("created", "updated", "removed")
 _PROBLEMS = ("skipped", "held", "failed", "unknown")
 _FAILED = ("failed", "unknown")
+_TOLD_ALREADY = ("later", "stopped")
+"""Codes of records that wait because the flow ended early: its error says so once for all of them."""
 _PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
 
 
@@ -31,6 +34,7 @@ class Note:
 
     flow: str
     id: str
+    name: str
     key: str
     status: str
     code: str
@@ -41,12 +45,11 @@ class Note:
     def line(self) -> str:
         """For people."""
         key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
+        begin = f"  {self.flow} {self.name or self.id}{key}"
         if self.status == "planned":
-            return f"  {self.flow} {self.id}{key}: {_PLAN.get(self.code, self.code)}"
+            return f"{begin}: {_PLAN.get(self.code, self.code)}"
         vendor = f" [request {self.request_id}]" if self.request_id else ""
-        return (
-            f"  {self.flow} {self.id}{key}: {self.status}, {self.code}: {self.reason}{vendor}. {self.next}"
-        )
+        return f"{begin}: {self.status}, {self.code}: {self.reason.rstrip('.')}{vendor}. {self.next}"
 
 
 @dataclass(slots=True)
@@ -54,6 +57,10 @@ class Tally:
     """What became of the records of one flow in one run."""
 
     flow: str
+    attended: bool = False
+    """Somebody waits for the result: a record that failed as before is worth a line, too."""
+    named_by: str = ""
+    """The field of the source by which people call a record."""
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By status and code; of a dry run's `planned`, the code is the action."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -64,6 +71,8 @@ class Tally:
     calls: int = 0
     seconds: float = 0.0
     error: ConnectorError | None = None
+    """Why this flow alone ended early."""
+    finished: bool = False
 
     def add(self, one: Settled) -> None:
         """Counts a record that was sent, planned or settled newly."""
@@ -71,12 +80,12 @@ class Tally:
         self.settled[outcome.status, outcome.code] += 1
         if outcome.status == "planned":
             self.planned += 1
-        elif outcome.status in _PROBLEMS and _is_new(one):
+        elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
             self.new_problems += 1
         else:
             return
         if len(self.notes) < KEPT:
-            self.notes.append(_note(self.flow, one))
+            self.notes.append(_note(self.flow, one, _name_of(one, self.named_by)))
 
     def total(self, *statuses: str) -> int:
         """How many came out so."""
@@ -95,6 +104,8 @@ class Tally:
             parts.append(f"{unchanged} unchanged")
         if self.counts.get("waiting"):
             parts.append(f"{self.counts['waiting']} waiting as before")
+        if not self.finished:
+            parts.append("then ended early" if parts else "ended early")
         return f"{self.flow}: {', '.join(parts) or 'nothing to do'}"
 
     def _parts(self) -> Iterator[str]:
@@ -103,17 +114,16 @@ class Tally:
                 yield f"{number} {words}"
         for status in (*_DONE, *_PROBLEMS):
             if number := self.total(status):
-                yield f"{number} {status}{self._codes(status)}"
+                yield f"{number} {status}{self._codes(status, number)}"
 
-    def _codes(self, status: str) -> str:
+    def _codes(self, status: str, total: int) -> str:
         found = Counter(
             {code: number for (one, code), number in self.settled.items() if one == status and code}
         )
-        if not found or status in _DONE:
-            return ""
-        if len(found) == 1:
+        if list(found.values()) == [total]:
             return f" ({next(iter(found))})"
-        return f" ({', '.join(f'{number} {code}' for code, number in found.most_common())})"
+        parts = [f"{number} {code}" for code, number in found.most_common()]
+        return f" ({', '.join(parts)})" if parts else ""
 
     def data(self) -> dict[str, Any]:
         """For machines."""
@@ -127,6 +137,7 @@ class Tally:
             "codes": codes,
             "notes": [asdict(note) for note in self.notes],
             "more": max(0, self.new_problems + self.planned - len(self.notes)),
+            "finished": self.finished,
             "calls": self.calls,
             "seconds": round(self.seconds, 3),
             "error": error_data(self.error),
@@ -134,16 +145,39 @@ class Tally:
 
 
 def _is_new(one: Settled) -> bool:
-    before = one.before
-    return before is None or (before.status, before.code) != (one.outcome.status, one.outcome.code)
+    before, outcome = one.before, one.outcome
+    status = "done" if outcome.status in ("created", "updated") else outcome.status
+    return before is None or (before.status, before.code) != (status, outcome.code)
 
 
-def _note(flow: str, one: Settled) -> Note:
+def _is_problem(outcome: Outcome) -> bool:
+    """Done with a code and a reason (an incomplete address left empty) is done, but worth knowing."""
+    if outcome.code in _TOLD_ALREADY:
+        return False
+    return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
+
+
+def _name_of(one: Settled, field: str) -> str:
+    try:
+        return str((one.record or {}).get(field) or "")
+    except ConnectorError:  # a record that came broken says so when it is looked into
+        return ""
+
+
+def _note(flow: str, one: Settled, name: str) -> Note:
     outcome = one.outcome
     key = one.key or one.wants or (one.before.target_key if one.before else None) or ""
-    step = "" if outcome.status == "planned" else remedy(outcome.code, outcome.status, flow, one.source_id)
+    planned = outcome.status == "planned"
     return Note(
-        flow, one.source_id, key, outcome.status, outcome.code, outcome.reason, step, outcome.request_id
+        flow=flow,
+        id=one.source_id,
+        name=name,
+        key=key,
+        status=outcome.status,
+        code=outcome.code,
+        reason=outcome.reason,
+        next="" if planned else remedy(outcome.code, outcome.status, flow, name or one.source_id),
+        request_id=outcome.request_id,
     )
 
 
@@ -153,13 +187,14 @@ class Summary:
 
     command: str
     dry_run: bool = False
+    attended: bool = False
     run_id: int | None = None
     tallies: dict[str, Tally] = field(default_factory=dict)
     error: ConnectorError | None = None
 
     def tally(self, flow: str) -> Tally:
         """The tally of a flow, a new one at first."""
-        return self.tallies.setdefault(flow, Tally(flow))
+        return self.tallies.setdefault(flow, Tally(flow, self.attended))
 
     def exit_code(self) -> int:
         """DESIGN 7: what ended the run, then flows that ended early, then records that failed."""
@@ -170,8 +205,8 @@ class Summary:
         return 1 if any(tally.total(*_FAILED) for tally in self.tallies.values()) else 0
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
-        """For people: a line for each flow that has news (`everything`: for all), then its new problems."""
-        shown = [tally for tally in self.tallies.values() if everything or tally.is_news]
+        """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
+        shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
         notes = [note for tally in shown for note in tally.notes]
         left_out = sum(tally.new_problems + tally.planned for tally in shown) - min(len(notes), most)
         lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]

@@ -319,7 +319,9 @@ def test_records_may_refer_to_others_and_wait_until_they_are_linked(bench: Bench
 
     def with_ref(change: Any) -> Mapped:
         key = change.record["key"]
-        return Mapped(f"email:{key}", {"value": 1}, digest({"k": key}), refs=(Ref("boss", "boss", "b1", "boss"),))
+        return Mapped(
+            f"email:{key}", {"value": 1}, digest({"k": key}), refs=(Ref("boss", "boss", "b1", "boss"),)
+        )
 
     bench.rows(a=1)
     assert bench.run(map=with_ref)["held"] == 1

@@ -74,9 +74,13 @@ class ToySource:
         self.reads += 1
         started, newest, last = self.clock.now(), None, resume or ""
         while True:
-            page = [id_ for id_ in sorted(self.rows) if id_ > last and self._in(id_, since, until)][: self.page]
+            page = [id_ for id_ in sorted(self.rows) if id_ > last and self._in(id_, since, until)][
+                : self.page
+            ]
             changes = [self._change(entity, id_) for id_ in page]
-            newest = max([newest, *(c.modified for c in changes)], key=lambda m: m or START) if changes else newest
+            newest = (
+                max([newest, *(c.modified for c in changes)], key=lambda m: m or START) if changes else newest
+            )
             if len(page) < self.page:
                 yield Batch(changes, min(newest, started).isoformat() if newest else None, last)
                 return
@@ -143,13 +147,17 @@ class ToyTarget:
         body = {"key": step.mapped.key, **step.mapped.body}
         hits = [id_ for id_, found in self.records.items() if found["key"] == step.mapped.key]
         if step.action == "update" and step.target_id in self.records:
-            self.records[step.target_id] = body
+            if self.upserts and hits and hits != [step.target_id]:  # a unique key: the two become one
+                del self.records[step.target_id]
+                self.records[hits[0]].update(body)
+                return Outcome("updated", target_id=hits[0])
+            self.records[step.target_id].update(body)
             return Outcome("updated", target_id=step.target_id)
         if self.upserts and hits:
-            self.records[hits[0]] = body
+            self.records[hits[0]].update(body)
             return Outcome("updated", target_id=hits[0])
         self.made += 1
-        self.records[f"t{self.made}"] = body
+        self.records[f"t{self.made}"] = {**body, "made_for": step.source_id}
         return Outcome("created", target_id=f"t{self.made}")
 
 

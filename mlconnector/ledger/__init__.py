@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,15 +23,21 @@ _COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
 _UPSERT = """
 INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
-                    source_modified, wants, memo, run_id, updated_at)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+                    source_modified, wants, memo, run_id, updated_at, owns)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 ON CONFLICT (flow, source_id) DO UPDATE SET
     status = ?3, target_key = coalesce(?4, target_key), target_id = coalesce(?5, target_id),
     digest = coalesce(?6, digest), code = ?7, reason = ?8,
     attempts = CASE WHEN ?9 = 0 THEN 0 ELSE attempts + ?9 END, retry_at = ?10,
     source_modified = coalesce(?11, source_modified), wants = ?12, memo = coalesce(?13, memo),
-    run_id = ?14, updated_at = ?15
+    run_id = ?14, updated_at = ?15,
+    owns = CASE WHEN ?3 IN ('skipped', 'removed') THEN 0 WHEN ?4 IS NULL THEN owns ELSE 1 END
 """
+_FORGET = """
+UPDATE ledger SET target_key = NULL, target_id = NULL
+WHERE flow = ? AND target_key = ? AND owns = 0 AND target_id = ? AND source_id <> ?
+"""
+"""A counterpart that found a new owner is nobody else's any more, whoever it belonged to before."""
 _ATTEMPT = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LOOK_UP = 500
 """Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
@@ -44,7 +50,9 @@ OPEN = ("failed", "held", "sending", "unknown")
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
-    `wants` is a key that another record owns; `takes_over` is the removed record that had `key` before.
+    `wants` is a key that another record owns; `takes_over` is the removed record that had `key` before. `before` is
+    the record's row as it was when it was planned and `record` what the source sent: they are not stored, they
+    serve what is told of it.
     """
 
     source_id: str
@@ -54,7 +62,8 @@ class Settled:
     digest: bytes | None = None
     modified: datetime | None = None
     wants: str | None = None
-    takes_over: str | None = None
+    before: LedgerEntry | None = field(default=None, compare=False)
+    record: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +121,12 @@ class Ledger:
         return cls(db, now)
 
     def copy(self) -> Self:
-        """The same content in memory: what a dry run writes to."""
+        """The same content in memory, chunks of a run that died recovered: what a dry run writes to."""
         db = _connect(":memory:")
         self._db.backup(db)
-        return type(self)(db, self._now)
+        ledger = type(self)(db, self._now)
+        ledger._recover()
+        return ledger
 
     def close(self) -> None:
         """Closes the file; what was committed is there."""
@@ -130,8 +141,13 @@ class Ledger:
 
     def owners(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
         """Who owns these target keys: one record each at most."""
-        query = f"{_SELECT} WHERE flow = ? AND status <> 'skipped' AND target_key IN"
+        query = f"{_SELECT} WHERE flow = ? AND owns = 1 AND target_key IN"
         return {str(row[3]): _entry(row) for row in self._in(query, flow, keys)}
+
+    def removed(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
+        """Records with these keys whose counterparts were removed, and can come back for another record."""
+        query = f"{_SELECT} WHERE flow = ? AND owns = 0 AND target_key IS NOT NULL AND target_key IN"
+        return {str(row[3]): _entry(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
 
     def begin(self, flow: str, run_id: int, chunk: Sequence[Settled]) -> int:
         """Says that these steps are about to be sent; committed before it returns the chunk's number."""
@@ -149,9 +165,10 @@ class Ledger:
         """Stores what became of one or more chunks, and of records nothing was sent for; one commit."""
         at = self._stamp()
         with self._transaction():
-            for one in settled:
-                if one.takes_over is not None:
-                    self._let_go(flow, one.takes_over)
+            self._db.executemany(
+                _FORGET,
+                [(flow, one.key, one.outcome.target_id, one.source_id) for one in settled if _is_new_owner(one)],
+            )
             self._db.executemany(_UPSERT, [_row(flow, run_id, at, one) for one in settled])
             self._db.executemany(
                 _ATTEMPT,
@@ -159,33 +176,21 @@ class Ledger:
             )
             self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
 
-    def _let_go(self, flow: str, source_id: str) -> None:
-        self._db.execute(
-            "UPDATE ledger SET target_key = NULL, target_id = NULL WHERE flow = ? AND source_id = ?",
-            (flow, source_id),
-        )
-
     def release(self, flow: str, keys: Collection[str]) -> int:
         """Lets the records that wait for these keys come up again; says how many."""
-        waiting = [
-            row
-            for row in self._in(f"{_SELECT} WHERE flow = ? AND status = 'skipped' AND wants IN", flow, keys)
-            if not self._owned(flow, row[_COLUMNS.index("wants")])
-        ]
+        free = set(keys) - self.owners(flow, keys).keys()
+        waiting = self._in(
+            "SELECT source_id FROM ledger WHERE flow = ? AND status = 'skipped' AND wants IN", flow, free
+        )
+        ids = [row[0] for row in waiting]
         with self._transaction():
-            for entry in map(_entry, waiting):
-                if entry.target_key and self._owned(flow, entry.target_key):
-                    self._let_go(flow, entry.source_id)
-                self._db.execute(
-                    "UPDATE ledger SET status = 'held', code = 'key-released', wants = NULL, retry_at = NULL,"
-                    " reason = 'the key it waited for is free again', updated_at = ?"
-                    " WHERE flow = ? AND source_id = ?",
-                    (self._stamp(), flow, entry.source_id),
-                )
-        return len(waiting)
-
-    def _owned(self, flow: str, key: str) -> bool:
-        return any(owner.status != "removed" for owner in self.owners(flow, [key]).values())
+            self._db.executemany(
+                "UPDATE ledger SET status = 'held', code = 'key-released', wants = NULL, retry_at = NULL,"
+                " reason = 'the key it waited for is free again', updated_at = ?"
+                " WHERE flow = ? AND source_id = ?",
+                [(self._stamp(), flow, one) for one in ids],
+            )
+        return len(ids)
 
     # watermarks and backfills
 
@@ -382,25 +387,22 @@ class Ledger:
 
     def _recover(self) -> None:
         """Chunks that were under way when a run died become `sending` records: sent, answer unknown."""
-        for number, flow, run_id, at, steps in self._db.execute(
-            "SELECT * FROM sending ORDER BY id"
-        ).fetchall():
+        for number, flow, _run, at, steps in self._db.execute("SELECT * FROM sending ORDER BY id").fetchall():
             with self._transaction():
                 for source_id, key, _digest, modified in json.loads(steps):
-                    self._db.execute(
-                        "INSERT INTO ledger (flow, source_id, status, target_key, code, reason, source_modified,"
-                        " run_id, updated_at) VALUES (?1, ?2, 'sending', ?3, 'interrupted',"
-                        " 'the run ended before the answer came', ?4, ?5, ?6)"
-                        " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted',"
-                        " reason = 'the run ended before the answer came', retry_at = NULL, wants = NULL,"
-                        " updated_at = ?6",
-                        (flow, source_id, self._free(flow, key), modified, run_id, at),
-                    )
+                    self._recover_one(flow, source_id, key, modified, at)
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
-    def _free(self, flow: str, key: str | None) -> str | None:
-        owner = self.owners(flow, [key]) if key else {}
-        return None if owner else key
+    def _recover_one(self, flow: str, source_id: str, key: str | None, modified: str | None, at: str) -> None:
+        key = None if key is None or self.owners(flow, [key]) else key
+        reason = "the run ended before the answer came"
+        self._db.execute(
+            "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, source_modified,"
+            " updated_at) VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5, ?6)"
+            " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
+            " retry_at = NULL, wants = NULL, updated_at = ?6",
+            (flow, source_id, key, reason, modified, at),
+        )
 
     def _belongs_to(self, connection: str, path: Path) -> None:
         row = self._db.execute("SELECT value FROM meta WHERE name = 'connection'").fetchone()
@@ -439,6 +441,13 @@ class Ledger:
         return _text(self._now()) or ""
 
 
+def _is_new_owner(one: Settled) -> bool:
+    if one.step is None or one.key is None or one.outcome.target_id is None:
+        return False
+    before = one.before
+    return before is None or before.target_key != one.key or before.status in ("skipped", "removed")
+
+
 def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     outcome = one.outcome
     status = "done" if outcome.status in ("created", "updated", "unchanged") else outcome.status
@@ -447,6 +456,7 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
         attempts, _text(outcome.retry_at), _text(one.modified), one.wants, memo, run_id, at,
+        int(one.key is not None and status not in ("skipped", "removed")),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ CREATE TABLE ledger (
     source_id TEXT NOT NULL,
     status TEXT NOT NULL,
     target_key TEXT,
+    owns INTEGER NOT NULL DEFAULT 0,
     target_id TEXT,
     digest BLOB,
     code TEXT NOT NULL DEFAULT '',
@@ -41,8 +42,9 @@ CREATE TABLE ledger (
     PRIMARY KEY (flow, source_id)
 ) WITHOUT ROWID;
 
--- Two records of a flow never own one key. A skipped record owns none, so that another may take it.
-CREATE UNIQUE INDEX ledger_owner ON ledger (flow, target_key) WHERE status <> 'skipped';
+-- Two records of a flow never own one key. A skipped or removed record keeps the key it had but owns it no longer.
+CREATE UNIQUE INDEX ledger_owner ON ledger (flow, target_key) WHERE owns = 1;
+CREATE INDEX ledger_former ON ledger (flow, target_key) WHERE owns = 0 AND target_key IS NOT NULL;
 CREATE INDEX ledger_wants ON ledger (flow, wants) WHERE wants IS NOT NULL;
 CREATE INDEX ledger_open ON ledger (flow, status) WHERE status NOT IN ('done', 'skipped');
 

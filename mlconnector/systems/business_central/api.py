@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -16,6 +17,7 @@ from mlconnector.model import Tools
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.verdict import SET_SECRET, SYSTEM, login_verdict, plain, verdict
 
+Row = TypeVar("Row")
 SETS: Mapping[str, str] = {"customer": "customers", "vendor": "vendors"}
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
 PER_SECOND = 15.0
@@ -48,8 +50,13 @@ class Company(msgspec.Struct):
         return f"{self.name} ({self.displayName})" if other else self.name
 
 
+class _Information(msgspec.Struct):
+    currencyCode: str = ""
+
+
 _PAGE = msgspec.json.Decoder(Page)
 _COMPANY = msgspec.json.Decoder(Company)
+_INFORMATION = msgspec.json.Decoder(_Information)
 
 
 class Api:
@@ -91,7 +98,7 @@ class Api:
         while link:
             answer = self.get(link)
             page = read_page(answer)
-            found += [_COMPANY.decode(raw) for raw in page.value]
+            found += [decode_row(_COMPANY, raw, answer) for raw in page.value]
             link = page.next
         return found, answer
 
@@ -104,9 +111,9 @@ class Api:
 
     def local_currency(self) -> str:
         """The company's own currency (section 2.7, companyInformation)."""
-        rows = read_page(self.get(self.address("companyInformation", {}))).value
-        row = msgspec.json.decode(rows[0]) if rows else {}
-        return str(row.get("currencyCode", ""))
+        answer = self.get(self.address("companyInformation", {}))
+        rows = read_page(answer).value
+        return decode_row(_INFORMATION, rows[0], answer).currencyCode if rows else ""
 
     def address(self, entity_set: str, options: Mapping[str, str], id: str = "") -> str:
         """The absolute URL of a list, or of one record, of the company."""
@@ -190,11 +197,16 @@ def choose_company(companies: Collection[Company], wanted: str) -> Company:
 
 def read_page(answer: Answer) -> Page:
     """The page in an answer; ConfigError where JSON of something else came."""
+    return decode_row(_PAGE, answer.body, answer)
+
+
+def decode_row(decoder: msgspec.json.Decoder[Row], raw: bytes | msgspec.Raw, answer: Answer) -> Row:
+    """What the decoder makes of a part of an answer; ConfigError where something else came."""
     try:
-        return _PAGE.decode(answer.body)
-    except (msgspec.ValidationError, UnicodeDecodeError):
+        return decoder.decode(raw)
+    except ValueError:  # another shape, or bad UTF-8
         raise ConfigError(
-            f"{SYSTEM}: {plain(answer.path)} answers with something else than a list",
+            f"{SYSTEM}: {plain(answer.path)} answers with something else than a list of its records",
             hint="check base_url in the connection file",
             request_id=answer.request_id,
         ) from None

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlconnector.model import Flow, Skip, Tools
+from mlconnector.model import Batch, Flow, Skip, Tools
 from mlconnector.sandbox import Emulator, Reply, Request, Running, json_reply
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.emulator import CLIENT_ID, CLIENT_SECRET, TENANT, BusinessCentral
 from mlconnector.systems.business_central.read import BusinessCentral as Connected
+from mlconnector.systems.business_central.read import Reader
 
 SECRETS = {"client_secret": CLIENT_SECRET}
 COMPANY = "CRONUS International Ltd."
+NOON = datetime(2026, 7, 21, 12, 0, tzinfo=UTC)
 
 
 @dataclass
@@ -103,3 +105,27 @@ class Edited(BusinessCentral):
         if self.old:
             reply.body = reply.body.replace(self.old, self.new)
         return reply
+
+
+def filled(emulator: BusinessCentral, rows: int = 12) -> Any:
+    """Customers 10000, 11000 …, one a day, the last of them a day before noon of the 21st of July, which it is."""
+    emulator.clock.freeze(NOON - timedelta(days=rows))
+    for place in range(rows):
+        emulator.add("customers", number=f"{10 + place}000", displayName=f"C{place}", email=f"c{place}@x.se")
+        emulator.clock.advance(86_400)
+    return emulator
+
+
+def reader(client: Client, *paths: str, page_size: int = 1000, **settings: Any) -> Reader:
+    """A source for one flow of customers."""
+    return client.connect(page_size=page_size, **settings).source([flow(*paths)])
+
+
+def numbers(batches: list[Batch]) -> list[str]:
+    """Customer numbers in the order they came."""
+    return [change.record["number"] for batch in batches for change in batch.changes]
+
+
+def lists(emulator: Any) -> list[Any]:
+    """The log entries of lists of customers."""
+    return [entry for entry in emulator.log if entry.path.endswith("/customers")]

@@ -1,0 +1,352 @@
+"""Puts a run together, the only place that does: file → lock → ledger → secrets → systems → Job → FlowRun.
+
+The lock is taken before anything that is slow to import, so that a run that finds it taken leaves at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlconnector.cli.options import Common
+from mlconnector.cli.stop import Stopping, stop_on_signals
+from mlconnector.errors import ConfigError, ConnectorError, Stop
+from mlconnector.ledger import Ledger, Settled
+from mlconnector.ledger.lock import RunLock
+from mlconnector.model import Batch, Change, Tools
+from mlconnector.summary import Summary
+
+if TYPE_CHECKING:
+    from mlconnector.config import BoundFlow, Connection
+    from mlconnector.engine import FlowRun
+    from mlconnector.report import Screen, Watch
+    from mlconnector.systems.base import Connected, Source, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run was asked to do. `flows` are names, none: all of them. `command` is for the history.
+
+    `attended` says that a person waits for the result; without it a run that changed nothing is silent.
+    """
+
+    command: str
+    flows: tuple[str, ...] = ()
+    dry_run: bool = False
+    allow_mass_change: bool = False
+    limit: int | None = None
+    attended: bool = False
+
+
+Act = Callable[["FlowRun", "Watch"], Any]
+"""What is done with each flow: calls one of the methods of FlowRun, or none."""
+
+
+def utc_now() -> datetime:
+    """The clock of a real run."""
+    return datetime.now(UTC)
+
+
+def open_connection(common: Common) -> Connection:
+    """The connection that the common options name."""
+    from mlconnector.config import find_connection, load_connection
+
+    return load_connection(find_connection(common.connection))
+
+
+def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
+    """The flows of these names, all if there are none, each after those it waits for."""
+    known = {bound.flow.name: bound for bound in connection.flows}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{connection.path}: there is no flow {name!r} that is enabled",
+                hint=f"there are {', '.join(known) or 'none'}",
+            )
+    return in_order([known[name] for name in known if not names or name in names])
+
+
+def in_order(flows: Iterable[BoundFlow]) -> list[BoundFlow]:
+    """As the file has them, except that a flow comes after those in its `after` (names of flows or their kinds)."""
+    left, ordered = list(flows), []
+    while left:
+        ready = next((one for one in left if not _waits(one, left)), left[0])
+        left.remove(ready)
+        ordered.append(ready)
+    return ordered
+
+
+def _waits(one: BoundFlow, others: Sequence[BoundFlow]) -> bool:
+    return any(_is_before(other, one) for other in others if other is not one)
+
+
+def _is_before(first: BoundFlow, second: BoundFlow) -> bool:
+    return first.flow.name in second.flow.after or first.kind in second.flow.after
+
+
+def source_key(connection: Connection, bound: BoundFlow) -> str:
+    """The field by which people call a record of this flow: `number`."""
+    from mlconnector.systems import load_system
+
+    return load_system(connection.systems[bound.flow.source].kind).entities[bound.flow.entity].key
+
+
+class Systems:
+    """The systems of one connection: each connected when it is first used, once, and read by one Source."""
+
+    def __init__(self, connection: Connection, secrets: Mapping[str, str], tools: Tools) -> None:
+        self._connection = connection
+        self._secrets = secrets
+        self._tools = tools
+        self._connected: dict[str, Connected] = {}
+        self._sources: dict[str, Source] = {}
+
+    def connected(self, alias: str) -> Connected:
+        """The system behind an alias; nothing is sent yet."""
+        if alias not in self._connected:
+            from mlconnector.systems import load_system
+
+            part = self._connection.systems[alias]
+            mine = {
+                name.partition(".")[2]: value
+                for name, value in self._secrets.items()
+                if name.partition(".")[0] == alias
+            }
+            self._connected[alias] = load_system(part.kind).connect(part.settings, mine, self._tools)
+        return self._connected[alias]
+
+    def source(self, alias: str) -> Source:
+        """The reader of a system, for all flows of the connection that read it."""
+        if alias not in self._sources:
+            flows = [bound.flow for bound in self._connection.flows if bound.flow.source == alias]
+            self._sources[alias] = self.connected(alias).source(flows)
+        return self._sources[alias]
+
+    def target(self, bound: BoundFlow) -> Target:
+        """The writer of one flow."""
+        return self.connected(bound.flow.target).target(bound.flow, bound.options)
+
+    def calls(self) -> int:
+        """Requests so far."""
+        return sum(one.usage().get("calls", 0) for one in self._connected.values())
+
+    def close(self) -> None:
+        """Ends all connections."""
+        for one in self._connected.values():
+            one.close()
+
+
+@contextmanager
+def open_systems(
+    connection: Connection, screen: Screen, tools: Tools, aliases: Iterable[str] | None = None
+) -> Iterator[Systems]:
+    """The systems with their secrets, those of `aliases` only if given; closed at the end."""
+    from mlconnector.secrets import load_secrets
+
+    chosen = None if aliases is None else set(aliases)
+    wanted = [
+        name for name in connection.secret_names() if chosen is None or name.partition(".")[0] in chosen
+    ]
+    secrets = load_secrets(connection.name, wanted)
+    screen.redactor.hide(secrets.values())
+    systems = Systems(connection, secrets, tools)
+    try:
+        yield systems
+    finally:
+        systems.close()
+
+
+@contextmanager
+def open_ledger(connection: Connection, now: Callable[[], datetime], *, dry_run: bool) -> Iterator[Ledger]:
+    """The ledger for writing, or a copy of it in memory that takes what a dry run writes. Under the lock."""
+    if dry_run:
+        kept = Ledger.look(connection.state, now)
+        ledger = kept.copy()
+        kept.close()
+    else:
+        ledger = Ledger.open(connection.state, connection.name, now)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def run_flows(
+    common: Common,
+    order: Order,
+    act: Act,
+    *,
+    connection: Connection | None = None,
+    now: Callable[[], datetime] = utc_now,
+) -> int:
+    """Carries an order out and reports it; the exit code. Raises what ended the run as a whole."""
+    screen = common.screen()
+    connection = connection or open_connection(common)
+    chosen = choose_flows(connection, order.flows)
+    summary = Summary(order.command, dry_run=order.dry_run, attended=order.attended or order.dry_run)
+    with (
+        RunLock(connection.state, now),
+        stop_on_signals() as stopping,
+        open_ledger(connection, now, dry_run=order.dry_run) as ledger,
+    ):
+        _Run(connection, order, ledger, stopping, summary, now).carry_out(chosen, act, screen)
+    screen.summary(summary)
+    for tally in summary.tallies.values():
+        if tally.error is not None:
+            screen.error(tally.error, where=f"{tally.flow} ended early")
+    if summary.error is not None:
+        raise summary.error
+    return summary.exit_code()
+
+
+class _Run:
+    """One run of one connection, under the lock."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        order: Order,
+        ledger: Ledger,
+        stopping: Stopping,
+        summary: Summary,
+        now: Callable[[], datetime],
+    ) -> None:
+        self.connection = connection
+        self.order = order
+        self.ledger = ledger
+        self.stopping = stopping
+        self.summary = summary
+        self.tools = Tools(now, stopping.sleep)
+        self.run_id = summary.run_id = ledger.start_run(order.command)
+
+    def carry_out(self, chosen: Sequence[BoundFlow], act: Act, screen: Screen) -> None:
+        """All flows; whatever ends it, the ledger is told how."""
+        code, error = 3, "ended unexpectedly"
+        aliases = {alias for bound in chosen for alias in (bound.flow.source, bound.flow.target)}
+        try:
+            with (
+                screen.watching(self.summary) as watch,
+                open_systems(self.connection, screen, self.tools, aliases) as systems,
+            ):
+                for bound in chosen:
+                    self._carry_out_one(bound, act, systems, watch)
+        except Stop as stop:
+            self.summary.error = stop
+        except BaseException as unforeseen:
+            error = type(unforeseen).__name__
+            raise
+        else:
+            error = ""
+        finally:
+            self._end(screen, code, error)
+
+    def _end(self, screen: Screen, code: int, error: str) -> None:
+        if self.summary.error is not None or not error:
+            code = self.summary.exit_code()
+            early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
+            error = "; ".join([*early, *([self.summary.error.message] if self.summary.error else [])])
+        self.ledger.end_run(self.run_id, code, screen.redactor.text(error, addresses=False))
+
+    def _carry_out_one(self, bound: BoundFlow, act: Act, systems: Systems, watch: Watch) -> None:
+        from mlconnector.engine import FlowRun
+
+        name, tally = bound.flow.name, self.summary.tally(bound.flow.name)
+        started, calls = time.monotonic(), systems.calls()
+        tally.named_by = source_key(self.connection, bound)
+        run = FlowRun(self._job(bound, systems, watch))
+        try:
+            act(run, watch)
+            tally.finished = True
+        except Stop:
+            raise
+        except ConnectorError as error:  # this flow ends early, the next one still runs
+            error.hint = error.hint or "run: mlconnector check"
+            tally.error = error
+        finally:
+            tally.counts, tally.calls = dict(run.counts), systems.calls() - calls
+            tally.seconds = time.monotonic() - started
+            self.ledger.end_flow(self.run_id, name, tally.counts, tally.calls, tally.seconds)
+
+    def _job(self, bound: BoundFlow, systems: Systems, watch: Watch) -> Any:
+        from mlconnector.lanes import Brake, Job
+        from mlconnector.plan import DryRun
+
+        flow, brake = bound.flow, self.connection.brake
+        target = systems.target(bound)
+        unbraked = self.order.allow_mass_change or self.order.dry_run
+        return Job(
+            flow=flow,
+            entity=systems.connected(flow.target).entity(flow.into),
+            source=systems.source(flow.source),
+            target=DryRun(target) if self.order.dry_run else target,
+            ledger=self.ledger,
+            run_id=self.run_id,
+            overlap=self.connection.overlap,
+            now=self.tools.now,
+            stop_requested=self.stopping.requested,
+            observer=watch,
+            brake=None if unbraked else Brake(share=brake.share, at_least=brake.at_least),
+            limit=self.order.limit,
+            keep_links=any(_is_before(bound, other) for other in self.connection.flows),
+        )
+
+
+def preview(
+    bound: BoundFlow, systems: Systems, ledger: Ledger, change: Change, now: Callable[[], datetime]
+) -> Settled | None:
+    """What a sync would do with this record now, by the same code; None for nothing. Writes nothing."""
+    from mlconnector.engine import FlowRun
+    from mlconnector.lanes import Job
+    from mlconnector.plan import DryRun
+
+    copy, kept = ledger.copy(), _Kept()
+    job = Job(
+        flow=bound.flow,
+        entity=systems.connected(bound.flow.target).entity(bound.flow.into),
+        source=_OneRecord(change),
+        target=DryRun(systems.target(bound)),
+        ledger=copy,
+        run_id=copy.start_run("explain"),
+        overlap=timedelta(0),
+        now=now,
+        stop_requested=lambda: False,
+        observer=kept,
+    )
+    FlowRun(job).replay([change.id], forced=False)
+    copy.close()
+    return next((one for one in kept.settled_ones if one.source_id == change.id), None)
+
+
+class _OneRecord:
+    """A source that holds one record."""
+
+    def __init__(self, change: Change) -> None:
+        self._change = change
+
+    def read(
+        self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
+    ) -> Iterator[Batch]:
+        yield Batch([self._change])
+
+    def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
+        return (self._change for one in ids if one == self._change.id)
+
+    def shift(self, checkpoint: str, overlap: timedelta) -> str:
+        return checkpoint
+
+
+class _Kept:
+    """An observer that keeps what settled."""
+
+    def __init__(self) -> None:
+        self.settled_ones: list[Settled] = []
+
+    def progress(self, flow: str, counts: Mapping[str, int]) -> None:
+        """Not needed."""
+
+    def settled(self, flow: str, one: Settled) -> None:
+        self.settled_ones.append(one)

@@ -1,0 +1,94 @@
+"""`mlconnector check`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConnectorError
+from mlconnector.model import Finding
+
+if TYPE_CHECKING:
+    from mlconnector.config import Connection
+    from mlconnector.report import Screen
+
+EPILOG = """
+\b
+Examples:
+  mlconnector check
+  mlconnector check -c nordkran.yaml
+  mlconnector check --json
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.pass_obj
+def command(common: Common) -> int:
+    """Check the file, the secrets and every system: log-in, rights, company, audience, fields, limits, clock.
+
+    Shows every problem at once, each with its remedy, and changes nothing. Exit code 2 if there is an error.
+    """
+    from mlconnector.cli.build import open_connection
+
+    screen = common.screen()
+    connection = open_connection(common)
+    findings = [
+        Finding("ok", "file", f"{connection.path}: {len(connection.flows)} flows, no mistakes"),
+        *_check_state(connection),
+    ]
+    for alias in connection.systems:
+        findings += _check_system(connection, alias, screen)
+    if common.json:
+        screen.data([asdict(finding) for finding in findings])
+    else:
+        screen.table([asdict(one) for one in findings if one.level != "ok" or not common.quiet])
+    return 2 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _check_state(connection: Connection) -> Iterator[Finding]:
+    from mlconnector.cli.build import utc_now
+    from mlconnector.ledger import Ledger
+
+    try:
+        Ledger.look(connection.state, utc_now).close()
+    except ConnectorError as error:
+        yield _failed("state", error)
+        return
+    state = connection.state
+    folder = next(one for one in state.parents if one.exists())
+    if not folder.is_dir() or not os.access(state if state.exists() else folder, os.W_OK):
+        remedy = "check the rights, or name another state file (state: in the connection file)"
+        yield Finding("error", "state", f"{state} cannot be written by this user", remedy)
+        return
+    yield Finding("ok", "state", f"{state}{'' if state.exists() else ' (the first sync creates it)'}")
+
+
+def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:
+    """Its secrets, and with them the system itself."""
+    from mlconnector.cli.build import open_systems, utc_now
+    from mlconnector.model import Tools
+
+    flows = [
+        (bound.flow, bound.options)
+        for bound in connection.flows
+        if alias in (bound.flow.source, bound.flow.target)
+    ]
+    if not flows:
+        yield Finding("warning", alias, "no flow uses it", "remove it from the file, or enable a flow")
+        return
+    try:
+        with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
+            yield from systems.connected(alias).check(flows)
+    except ConnectorError as error:
+        yield _failed(alias, error)
+
+
+def _failed(where: str, error: ConnectorError) -> Finding:
+    request = f" [request {error.request_id}]" if error.request_id else ""
+    return Finding("error", where, f"{error.message}{request}", error.hint)

@@ -1,0 +1,282 @@
+"""`mlconnector explain`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from mlconnector.cli.build import Systems
+    from mlconnector.config import BoundFlow
+    from mlconnector.ledger import Ledger
+    from mlconnector.model import Change, LedgerEntry
+    from mlconnector.report import Screen
+
+EPILOG = """
+\b
+Examples:
+  mlconnector explain 10000
+  mlconnector explain anna@nordkran.se -v          with whole addresses
+  mlconnector explain 10000 --flow customers_to_members --json
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("record")
+@click.option("--flow", "flows", metavar="FLOW", multiple=True, help="Only in this flow; may be repeated.")
+@click.pass_obj
+def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
+    """Tell everything about one RECORD: a number, its id in either system, or an e-mail address.
+
+    Both ids, how it stands and why, what the mapping gives now, what a sync would do, and every attempt to send it
+    with the vendor's answer and request id. Writes nothing.
+    """
+    from mlconnector.cli.build import choose_flows, open_connection, open_systems, source_key, utc_now
+    from mlconnector.cli.records import not_found
+    from mlconnector.ledger import Ledger
+    from mlconnector.model import Tools
+
+    screen = common.screen()
+    connection = open_connection(common)
+    chosen = choose_flows(connection, flows)
+    found: list[dict[str, Any]] = []
+    with ExitStack() as stack:
+        ledger = Ledger.look(connection.state, utc_now)
+        stack.callback(ledger.close)
+        systems = None
+        try:
+            systems = stack.enter_context(open_systems(connection, screen, Tools(utc_now, time.sleep)))
+        except ConnectorError as error:  # what the state file knows is worth showing all the same
+            screen.error(error, where="only the state file is shown")
+        for bound in chosen:
+            inquiry = _Inquiry(bound, source_key(connection, bound), ledger, systems, utc_now, screen)
+            found += inquiry.about(record)
+    if not found:
+        raise not_found([record])
+    if common.json:
+        screen.data(found)
+    else:
+        for one in found:
+            _show(screen, one)
+    return 0
+
+
+class _Inquiry:
+    """What is known in one flow."""
+
+    def __init__(
+        self,
+        bound: BoundFlow,
+        named_by: str,
+        ledger: Ledger,
+        systems: Systems | None,
+        now: Callable[[], datetime],
+        screen: Screen,
+    ) -> None:
+        self.bound = bound
+        self.named_by = named_by
+        self.flow = bound.flow
+        self.ledger = ledger
+        self.systems = systems
+        self.now = now
+        self.screen = screen
+
+    def about(self, text: str) -> Iterator[dict[str, Any]]:
+        """Everything about each record that `text` may mean."""
+        from mlconnector.cli.records import find_ids
+
+        ids = [entry.source_id for entry in self.ledger.search(self.flow.name, text)]
+        changes: dict[str, Change] = {}
+        try:
+            if self.systems is not None:
+                source = self.systems.source(self.flow.source)
+                ids = find_ids(self.flow, self.ledger, source, [text])
+                changes = {change.id: change for change in source.fetch(self.flow.entity, ids)} if ids else {}
+        except ConnectorError as error:
+            self.screen.error(error, where=f"{self.flow.name}: the source could not be asked")
+        entries = self.ledger.entries(self.flow.name, ids)
+        for one in ids:
+            entry, change = entries.get(one), changes.get(one)
+            if entry is not None or (change is not None and change.kind == "upsert"):
+                yield self._about_one(one, entry, change)
+
+    def _about_one(self, source_id: str, entry: LedgerEntry | None, change: Change | None) -> dict[str, Any]:
+        flow = self.flow
+        return {
+            "flow": flow.name,
+            "source": {
+                "system": flow.source,
+                "entity": flow.entity,
+                "id": source_id,
+                self.named_by: self._name(change),
+            },
+            "name": self._name(change),
+            "target": {
+                "system": flow.target,
+                "entity": flow.into,
+                "id": entry.target_id if entry else None,
+                "key": entry.target_key if entry else None,
+            },
+            "stands": self._standing(entry),
+            "now": None if change is None else self._as_it_is_now(change),
+            "attempts": self.ledger.attempts(flow.name, source_id),
+        }
+
+    def _name(self, change: Change | None) -> str | None:
+        """What people call it, as far as the source says so now."""
+        try:
+            return None if change is None else change.record.get(self.named_by)
+        except ConnectorError:  # a record that came broken says so when it is looked into
+            return None
+
+    def _standing(self, entry: LedgerEntry | None) -> dict[str, Any] | None:
+        from mlconnector.remedies import remedy
+
+        if entry is None:
+            return None
+        owner = self.ledger.owners(self.flow.name, [entry.wants]) if entry.wants else {}
+        names = (
+            "status",
+            "code",
+            "reason",
+            "attempts",
+            "retry_at",
+            "source_modified",
+            "run_id",
+            "updated_at",
+        )
+        known = asdict(entry)
+        return {
+            **{name: known[name] for name in names},
+            "wants": entry.wants,
+            "owner": next((one.source_id for one in owner.values()), None),
+            "next": "" if entry.status == "done" else remedy(
+                entry.code, entry.status, self.flow.name, entry.source_id
+            ),
+        }  # fmt: skip
+
+    def _as_it_is_now(self, change: Change) -> dict[str, Any]:
+        """What the mapping gives and what a sync would do."""
+        from mlconnector.model import Mapped
+
+        would = self._would(change)
+        if change.kind == "delete":
+            return {"gone": True, **would}
+        if would["code"] in ("mapping-error", "unreadable-record"):  # it would not work here either
+            return {"modified": change.modified, **would}
+        mapped = self.flow.map(change)
+        shown = (
+            {"key": mapped.key, "body": dict(mapped.body)}
+            if isinstance(mapped, Mapped)
+            else {"skipped": mapped.code, "reason": mapped.reason}
+        )
+        return {"modified": change.modified, "mapping": shown, **would}
+
+    def _would(self, change: Change) -> dict[str, Any]:
+        from mlconnector.cli.build import preview
+
+        assert self.systems is not None
+        try:
+            settled = preview(self.bound, self.systems, self.ledger, change, self.now)
+        except ConnectorError as error:
+            return {"would": "unknown", "code": "", "why": error.message}
+        if settled is None:
+            return {"would": "nothing", "code": "", "why": "there is nothing new to send or to note"}
+        outcome = settled.outcome
+        if outcome.status == "planned":
+            return {"would": outcome.code, "code": "", "why": ""}
+        return {"would": outcome.status, "code": outcome.code, "why": outcome.reason}
+
+
+def _show(screen: Screen, one: Mapping[str, Any]) -> None:
+    source, target = one["source"], one["target"]
+    screen.line(f"{one['flow']}: {one['name'] or source['id']}")
+    screen.line(f"  source     {source['system']}.{source['entity']} {source['id']}")
+    there = target["id"] or "nothing linked yet"
+    key = f", key {target['key']}" if target["key"] else ""
+    screen.line(f"  target     {target['system']}.{target['entity']} {there}{key}")
+    _show_standing(screen, one["stands"])
+    if one["now"] is not None:
+        _show_now(screen, one["now"])
+    screen.line(f"  attempts   {len(one['attempts']) or 'none'}")
+    for attempt in one["attempts"]:
+        screen.line(f"    {_attempt(attempt)}")
+    screen.line()
+
+
+def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:
+    from mlconnector.cli.moments import short
+
+    if stands is None:
+        screen.line("  stands     not on record: no run has met it yet")
+        return
+    why = f": {stands['code']}, {stands['reason']}" if stands["code"] else ""
+    run = f" (run {stands['run_id']})" if stands["run_id"] else ""
+    screen.line(f"  stands     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
+    if stands["owner"]:
+        screen.line(f"             its key {stands['wants']} belongs to {stands['owner']}")
+    if stands["retry_at"]:
+        screen.line(f"             tried again from {short(stands['retry_at'])}")
+    if stands["next"]:
+        screen.line(f"  next       {stands['next']}")
+
+
+def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
+    if now.get("gone"):
+        screen.line("  now        deleted in the source")
+    else:
+        changed = f", last changed {now['modified']:%Y-%m-%d %H:%M:%SZ}" if now.get("modified") else ""
+        screen.line(f"  now        in the source{changed}")
+    mapping = now.get("mapping", {})
+    if "skipped" in mapping:
+        screen.line(f"  mapping    leaves it out: {mapping['skipped']}, {mapping['reason']}")
+    elif mapping:
+        screen.line(f"  mapping    {mapping['key']}")
+        for name, value in _flat(mapping["body"]):
+            screen.line(f"    {name} = {value}")
+    screen.line(f"  a sync     {_WOULD.get(now['would'], now['would'])}{_because(now)}")
+
+
+_WOULD = {
+    "create": "would create it",
+    "update": "would update it",
+    "remove": "would remove its counterpart",
+    "nothing": "would do nothing",
+    "skipped": "would skip it",
+    "held": "would hold it back",
+    "failed": "would fail",
+    "unchanged": "would do nothing",
+    "unknown": "cannot be foretold",
+}
+
+
+def _because(now: Mapping[str, Any]) -> str:
+    reasons = [text for text in (now["code"], now["why"]) if text]
+    return f": {', '.join(reasons)}" if reasons else ""
+
+
+def _flat(body: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in body.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{name}.")
+        else:
+            yield f"{before}{name}", value
+
+
+def _attempt(attempt: Mapping[str, Any]) -> str:
+    from mlconnector.cli.moments import short
+
+    words = [short(attempt["at"]), f"run {attempt['run_id']}", attempt["action"], attempt["status"]]
+    words += [f"{attempt['code']}: {attempt['reason']}"] if attempt["code"] else []
+    words += [f"answer {attempt['answer']}"] if attempt["answer"] else []
+    words += [f"request {attempt['request_id']}"] if attempt["request_id"] else []
+    return "  ".join(words)

@@ -1,0 +1,77 @@
+"""`mlconnector history`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from mlconnector.cli.options import Command, Common
+
+EPILOG = """
+\b
+Examples:
+  mlconnector history
+  mlconnector history --limit 100 --json
+"""
+
+EXITS = {0: "fine", 1: "some records failed", 2: "configuration", 3: "stopped early"}
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many runs.",
+)
+@click.pass_obj
+def command(common: Common, limit: int) -> int:
+    """List the last runs, newest first: what they did, how long they took, how they ended."""
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.ledger import Ledger
+
+    connection = open_connection(common)
+    ledger = Ledger.look(connection.state, utc_now)
+    runs = ledger.runs(limit)
+    ledger.close()
+    screen = common.screen()
+    if common.json:
+        screen.data(runs)
+    elif not runs:
+        screen.notice("there was no run yet: mlconnector sync")
+    else:
+        screen.table([row for run in runs for row in _rows(run)])
+    return 0
+
+
+def _rows(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    from mlconnector.cli.moments import short
+    from mlconnector.summary import sparse
+
+    first = {
+        "run": run["id"],
+        "started": short(run["started_at"]),
+        "command": run["command"],
+        "ended": ended(run),
+    }
+    for name, flow in (run["flows"] or {"": {}}).items():
+        yield {
+            **first,
+            "flow": name,
+            "records": sparse(flow.get("counts", {})),
+            "calls": flow.get("calls", 0),
+            "seconds": flow.get("seconds", 0),
+        }
+    if run["error"]:
+        yield {**first, "flow": "", "records": run["error"], "calls": "", "seconds": ""}
+
+
+def ended(run: Mapping[str, Any]) -> str:
+    """How a run ended, in a word or two."""
+    if run["ended_at"] is None:
+        return "under way or killed"
+    return EXITS.get(run["exit_code"], f"exit code {run['exit_code']}")

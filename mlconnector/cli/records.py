@@ -1,0 +1,28 @@
+"""Finds the records that a person means by a number, an id or an e-mail address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mlconnector.errors import ConfigError
+from mlconnector.ledger import Ledger
+from mlconnector.model import Flow
+from mlconnector.systems.base import Resolves, Source
+
+
+def find_ids(flow: Flow, ledger: Ledger, source: Source, texts: Iterable[str]) -> list[str]:
+    """Source ids in one flow: what the ledger knows, then what the source says. A text nobody knows adds none."""
+    found: dict[str, None] = {}
+    for text in texts:
+        found.update((entry.source_id, None) for entry in ledger.search(flow.name, text))
+        if isinstance(source, Resolves):
+            found.update((one, None) for one in source.resolve(flow.entity, text))
+    return list(found)
+
+
+def not_found(texts: Sequence[str]) -> ConfigError:
+    """No flow knows any of these."""
+    return ConfigError(
+        f"no flow knows a record {' or '.join(texts)}: neither the state file nor the source has it",
+        hint="give its number, its id in one of the systems, or its e-mail address",
+    )

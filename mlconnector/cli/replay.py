@@ -1,0 +1,86 @@
+"""`mlconnector replay`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mlconnector.cli.moments import Moment
+from mlconnector.cli.options import Command, Common
+
+if TYPE_CHECKING:
+    from mlconnector.engine import FlowRun
+    from mlconnector.lanes import Job
+    from mlconnector.report import Watch
+
+EPILOG = """
+\b
+Examples:
+  mlconnector replay --failed                        all failed records, fetched anew
+  mlconnector replay --failed --since 2026-07-01 --dry-run
+  mlconnector replay --record 10000 --flow customers_to_members
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.option("--failed", is_flag=True, help="Records that failed.")
+@click.option("--unknown", is_flag=True, help="Records that were sent and got no clear answer.")
+@click.option(
+    "--record",
+    "records",
+    metavar="RECORD",
+    multiple=True,
+    help="This record (number, id or e-mail address), however it stands; may be repeated.",
+)
+@click.option("--flow", "flows", metavar="FLOW", multiple=True, help="Only in this flow; may be repeated.")
+@click.option("--since", type=Moment(), help="Only those that came to stand so at or after it (UTC).")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
+@click.pass_obj
+def command(
+    common: Common,
+    failed: bool,
+    unknown: bool,
+    records: tuple[str, ...],
+    flows: tuple[str, ...],
+    since: str | None,
+    dry_run: bool,
+) -> int:
+    """Fetch records anew and send them as they are now, even if they look unchanged.
+
+    Choose with --failed, --unknown or --record. --since narrows --failed and --unknown down.
+    """
+    if not (failed or unknown or records):
+        raise click.UsageError("say which records: --failed, --unknown or --record RECORD")
+    if since and not (failed or unknown):
+        raise click.UsageError("--since goes with --failed or --unknown")
+    from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.records import not_found
+
+    statuses = (("failed",) if failed else ()) + (("unknown", "sending") if unknown else ())
+    chosen: list[str] = []
+
+    def act(run: FlowRun, watch: Watch) -> None:
+        ids = _choose(run.job, statuses, since, records)
+        chosen.extend(ids)
+        watch.expect(run.job.flow.name, len(ids))
+        if ids:
+            run.replay(ids)
+
+    words = ["replay", *(["--failed"] if failed else []), *(["--unknown"] if unknown else [])]
+    words += [f"--record ({len(records)})"] if records else []
+    words += [f"--flow {name}" for name in flows] + ([f"--since {since}"] if since else [])
+    code = run_flows(common, Order(" ".join(words), flows, dry_run, attended=True), act)
+    if records and not chosen:
+        raise not_found(records)
+    if not chosen:
+        common.screen().notice("there was nothing to replay")
+    return code
+
+
+def _choose(job: Job, statuses: tuple[str, ...], since: str | None, records: tuple[str, ...]) -> list[str]:
+    from mlconnector.cli.records import find_ids
+
+    ids = job.ledger.unsettled(job.flow.name, since, statuses) if statuses else []
+    named = find_ids(job.flow, job.ledger, job.source, records) if records else []
+    return list(dict.fromkeys((*ids, *named)))

@@ -1,0 +1,141 @@
+"""`mlconnector status`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlconnector.cli.options import Command, Common
+
+if TYPE_CHECKING:
+    from mlconnector.config import BoundFlow, Connection
+    from mlconnector.ledger import Ledger
+    from mlconnector.report import Screen
+
+EPILOG = """
+\b
+Examples:
+  mlconnector status
+  mlconnector status -c nordkran --json
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.pass_obj
+def command(common: Common) -> int:
+    """Show how each flow stands: watermark, lag, last run, counts, what waits and why, and the next step.
+
+    Reads the state file only, also while a run is under way.
+    """
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.ledger import Ledger
+    from mlconnector.ledger.lock import lock_holder
+
+    connection = open_connection(common)
+    ledger = Ledger.look(connection.state, utc_now)
+    try:
+        found = gather(connection, ledger, utc_now())
+    finally:
+        ledger.close()
+    found["under_way"] = lock_holder(connection.state)
+    if common.json:
+        common.screen().data(found)
+    else:
+        _show(common.screen(), found)
+    return 0
+
+
+def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, Any]:
+    """Everything that `status` shows, as plain data."""
+    runs = ledger.runs(100)
+    return {
+        "connection": connection.name,
+        "file": str(connection.path),
+        "state": str(connection.state),
+        "last_run": _without_flows(runs[0]) if runs else None,
+        "flows": [_flow(bound, ledger, runs, now) for bound in connection.flows],
+    }
+
+
+def _without_flows(run: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in run.items() if name != "flows"}
+
+
+def _flow(
+    bound: BoundFlow, ledger: Ledger, runs: Sequence[Mapping[str, Any]], now: datetime
+) -> dict[str, Any]:
+    from mlconnector.cli.moments import age
+    from mlconnector.remedies import remedy
+
+    name = bound.flow.name
+    last = next((run for run in runs if name in run["flows"]), None)
+    begun = ledger.backfill(name)
+    return {
+        "flow": name,
+        "watermark": ledger.watermark(name),
+        "read_at": ledger.last_poll(name),
+        "lag_seconds": age(ledger.last_poll(name), now),
+        "last_run": None if last is None else {**_without_flows(last), **last["flows"][name]},
+        "counts": ledger.counts(name),
+        "backfill": begun and {"since": begun.since, "until": begun.until, "read": begun.read},
+        "waiting": [
+            {**row, "next": remedy(row["code"], row["status"], name, row["example"])}
+            for row in ledger.reasons(name)
+        ],
+    }
+
+
+def _show(screen: Screen, found: Mapping[str, Any]) -> None:
+    from mlconnector.cli.history import ended
+    from mlconnector.cli.moments import short
+    from mlconnector.summary import sparse
+
+    screen.line(f"{found['connection']}: {found['file']}, state {found['state']}")
+    if found["under_way"]:
+        screen.line(f"a run is under way: {found['under_way']}")
+    if found["last_run"] is None:
+        screen.line("there was no run yet: mlconnector sync")
+    for flow in found["flows"]:
+        last = flow["last_run"]
+        screen.line()
+        screen.line(flow["flow"])
+        screen.line(f"  watermark  {short(flow['watermark']) or 'none: the next run reads everything'}")
+        screen.line(f"  last read  {_lag(flow)}")
+        if last is not None:
+            result = f"{sparse(last['counts'])}, {last['calls']} calls, {last['seconds']} s, {ended(last)}"
+            screen.line(
+                f"  last run   {last['id']} ({last['command']}) at {short(last['started_at'])}: {result}"
+            )
+        screen.line(f"  records    {_counts(flow['counts'])}")
+        if flow["backfill"]:
+            screen.line(f"  backfill   unfinished, {flow['backfill']['read']} records read: call it again")
+        _show_waiting(screen, flow["waiting"])
+
+
+def _lag(flow: Mapping[str, Any]) -> str:
+    from mlconnector.cli.moments import short
+    from mlconnector.report import ago
+
+    if flow["lag_seconds"] is None:
+        return "no watermark yet"
+    return f"{short(flow['read_at'])}, {ago(flow['lag_seconds'])} ago"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {status}" for status, number in sorted(counts.items())) or "none yet"
+
+
+def _show_waiting(screen: Screen, waiting: Sequence[Mapping[str, Any]]) -> None:
+    from mlconnector.cli.moments import short
+
+    for row in waiting:
+        again = f", again at {short(row['retry_at'])}" if row["retry_at"] else ""
+        example = f"{'such as' if row['records'] > 1 else 'record'} {row['example']}"
+        screen.line(
+            f"  {row['records']:>5} {row['status']}  {row['code']}: {row['reason']} ({example}{again})"
+        )
+        if row["next"]:
+            screen.line(f"        {row['next']}")

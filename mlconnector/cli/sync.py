@@ -1,0 +1,97 @@
+"""`mlconnector sync`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mlconnector.cli.options import Command, Common
+
+if TYPE_CHECKING:
+    from mlconnector.engine import FlowRun
+    from mlconnector.report import Watch
+
+EPILOG = """
+\b
+Examples:
+  mlconnector sync                                 what cron runs: silent when nothing changed
+  mlconnector sync --dry-run                       what would be done; nothing is written, not even state
+  mlconnector sync --flow customers_to_members --limit 10
+  mlconnector sync --full                          now and then: finds deletions and computed fields
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.option("--flow", "flows", metavar="FLOW", multiple=True, help="Only this flow; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
+@click.option("--full", is_flag=True, help="Read everything, not only what changed; finds deletions.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Send N records of each flow at most; the watermark stays where it is.",
+)
+@click.option(
+    "--record",
+    "records",
+    metavar="RECORD",
+    multiple=True,
+    help="Only this record (number, id or e-mail address); may be repeated.",
+)
+@click.option("--allow-mass-change", is_flag=True, help="Let more records change than the brake allows.")
+@click.pass_obj
+def command(
+    common: Common,
+    flows: tuple[str, ...],
+    dry_run: bool,
+    full: bool,
+    limit: int | None,
+    records: tuple[str, ...],
+    allow_mass_change: bool,
+) -> int:
+    """Send what is new or changed since the last run, and what was left over.
+
+    Unchanged records are not sent. A record that cannot be sent is put on record with its reason and never blocks
+    the others.
+    """
+    if full and records:
+        raise click.UsageError("--full reads everything and --record some records: give one of them")
+    from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.records import find_ids, not_found
+
+    found: list[str] = []
+
+    def act(run: FlowRun, watch: Watch) -> None:
+        job = run.job
+        if records:
+            ids = find_ids(job.flow, job.ledger, job.source, records)
+            found.extend(ids)
+            watch.expect(job.flow.name, len(ids))
+            run.replay(ids, forced=False)
+            return
+        known = sum(job.ledger.counts(job.flow.name).values()) if full else 0
+        watch.expect(job.flow.name, known or None)
+        _ = run.full() if full else run.sync()
+
+    order = Order(
+        _spelled(flows, full, limit, records),
+        flows,
+        dry_run=dry_run,
+        allow_mass_change=allow_mass_change,
+        limit=limit,
+        attended=bool(records),
+    )
+    code = run_flows(common, order, act)
+    if records and not found:
+        raise not_found(records)
+    return code
+
+
+def _spelled(flows: tuple[str, ...], full: bool, limit: int | None, records: tuple[str, ...]) -> str:
+    """The command for the history; without record names, which may be addresses."""
+    words: list[Any] = ["sync", *(f"--flow {name}" for name in flows)]
+    words += ["--full"] if full else []
+    words += [f"--limit {limit}"] if limit else []
+    words += [f"--record ({len(records)})"] if records else []
+    return " ".join(words)

@@ -1,0 +1,116 @@
+"""The run lock: one run of a connection at a time. The kernel drops it with the process, so none is ever stale."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from mlconnector.errors import ConfigError, LockedError
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
+
+_LONGEST = 300
+
+
+class RunLock:
+    """An flock on `<state>.lock` beside the state file, held from `with` to its end.
+
+    The file's text is for people; it is never unlinked, because whoever waited on the old file would then hold a
+    lock that nobody else sees. Raises LockedError if another process holds it, ConfigError if it cannot be had.
+    """
+
+    def __init__(self, state: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.path = lock_path(state)
+        self._now = now
+        self._file: int | None = None
+
+    def __enter__(self) -> Self:
+        if fcntl is None:  # pragma: no cover - Windows
+            raise ConfigError(
+                "this system has no file locks (flock), so two runs could not be kept apart",
+                hint="run mlconnector on Linux, macOS or in WSL",
+            )
+        file = self._open()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(file, _LONGEST, 0).decode("utf-8", "replace").strip()
+            os.close(file)
+            raise _locked(holder) from None
+        except OSError as error:
+            os.close(file)
+            raise _no_lock(self.path, error) from error
+        self._file = file
+        started = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._note(f"pid {os.getpid()} since {started} on {socket.gethostname()}\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._note("")
+            os.close(self._file)
+            self._file = None
+
+    def _open(self) -> int:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _no_lock(self.path, error) from error
+
+    def _note(self, text: str) -> None:
+        assert self._file is not None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, text.encode(), 0)
+
+
+def lock_path(state: Path) -> Path:
+    """The lock file of a state file."""
+    return state.with_name(state.name + ".lock")
+
+
+def lock_holder(state: Path) -> str:
+    """What the holder of the lock wrote of itself; empty if nobody holds it. Takes no lock, so it may be a moment old.
+
+    A holder that was killed leaves its line behind: on this host, it counts only while its process lives.
+    """
+    try:
+        holder = lock_path(state).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    words = holder.split()
+    if len(words) == 6 and words[1].isdigit() and words[5] == socket.gethostname():
+        return holder if _lives(int(words[1])) else ""
+    return holder
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def _locked(holder: str) -> LockedError:
+    who = f" ({holder})" if holder else ""
+    return LockedError(
+        f"another run of this connection is under way{who}; this one did nothing",
+        hint="let it finish; the next run goes on from there",
+    )
+
+
+def _no_lock(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{path}: the lock file of the state cannot be used: {error.strerror or error}",
+        hint="check the folder and its rights, or name another state file (state: in the connection file)",
+    )
