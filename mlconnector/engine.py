@@ -167,7 +167,7 @@ class FlowRun:
             yield batch
 
     def _leftovers(self) -> None:
-        self._fetched(self.job.ledger.leftovers(self.job.flow.name))
+        self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
 
     def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:
         if ids:
@@ -259,27 +259,43 @@ class FlowRun:
 
     def _look_first(self, plans: Sequence[Planned]) -> None:
         """Asks the target by key before something is created that would be, or may already be, there."""
+        left = [plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"]
+        while left:
+            adopted = self._adopt(left)
+            # somebody else's link to a counterpart that was found under another record's key is an old one
+            left = [
+                plan for plan in plans if _goes_to(plan) in adopted and plan is not adopted[_goes_to(plan)]
+            ]
+            for plan in left:
+                plan.decided = Step("create", plan.change.id, plan.mapped)
+
+    def _adopt(self, plans: Sequence[Planned]) -> dict[str, Planned]:
+        """Turns creates into updates of what the target already has; returns them by remote id."""
         upserts = self.job.entity.upserts
-        wanted = [
-            (plan, plan.decided, _keys_to_look_for(plan.decided, upserts))
-            for plan in plans
-            if isinstance(plan.decided, Step) and plan.decided.action == "create"
-        ]
-        keys = {key for _, _, keys in wanted for key in keys}
-        if not keys:
-            return
-        found = self.job.target.find(self.job.flow.into, keys)
-        for plan, step, looked_for in wanted:
-            hits = list(dict.fromkeys(hit for key in looked_for for hit in found.get(key, ())))
+        looked_for = {plan.change.id: _keys_to_look_for(plan, upserts) for plan in plans}
+        keys = {key for keys in looked_for.values() for key in keys}
+        found = self.job.target.find(self.job.flow.into, keys) if keys else {}
+        adopted: dict[str, Planned] = {}
+        for plan in plans:
+            hits = list(
+                dict.fromkeys(hit for key in looked_for[plan.change.id] for hit in found.get(key, ()))
+            )
             if len(hits) > 1 and not upserts:
                 reason = f"{len(hits)} records in the target have its key"
                 plan.decided = Outcome("failed", code="ambiguous-match", reason=reason)
-            elif hits:
-                plan.decided = replace(step, action="update", target_id=hits[0])
+            elif hits and isinstance(plan.decided, Step):
+                plan.decided = replace(plan.decided, action="update", target_id=hits[0])
+                adopted[hits[0]] = plan
+        return adopted
 
 
-def _keys_to_look_for(step: Step, upserts: bool) -> list[str]:
+def _goes_to(plan: Planned) -> str:
+    return (plan.decided.target_id if isinstance(plan.decided, Step) else None) or ""
+
+
+def _keys_to_look_for(plan: Planned, upserts: bool) -> list[str]:
     """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
-    assert step.mapped is not None
+    step = plan.decided
+    assert isinstance(step, Step) and step.mapped is not None
     before = [step.was_key] if step.again and step.was_key and step.was_key != step.mapped.key else []
     return before if upserts else [*before, step.mapped.key]

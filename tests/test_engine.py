@@ -26,9 +26,12 @@ class Bench:
         self.source = ToySource(self.clock)
         self.target = ToyTarget()
         self.ledger = Ledger.open(path, "toys", self.clock.now)
+        self.runs = 0
 
     def run(self, how: str = "sync", *args: Any, **options: Any) -> dict[str, int]:
         self.clock.seconds += 100
+        self.runs += 1
+        options.setdefault("run_id", self.runs)
         target = options.pop("target", self.target)
         ledger = options.pop("ledger", self.ledger)
         run = FlowRun(make_job(ledger, self.source, target, self.clock, **options))

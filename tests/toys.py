@@ -144,7 +144,7 @@ class ToyTarget:
             self.records.pop(step.target_id or "", None)
             return Outcome("removed", target_id=step.target_id)
         assert step.mapped is not None
-        body = {"key": step.mapped.key, **step.mapped.body}
+        body = {"key": step.mapped.key, "owner": step.source_id, **step.mapped.body}
         hits = [id_ for id_, found in self.records.items() if found["key"] == step.mapped.key]
         if step.action == "update" and step.target_id in self.records:
             if self.upserts and hits and hits != [step.target_id]:  # a unique key: the two become one
@@ -157,7 +157,7 @@ class ToyTarget:
             self.records[hits[0]].update(body)
             return Outcome("updated", target_id=hits[0])
         self.made += 1
-        self.records[f"t{self.made}"] = {**body, "made_for": step.source_id}
+        self.records[f"t{self.made}"] = body
         return Outcome("created", target_id=f"t{self.made}")
 
 

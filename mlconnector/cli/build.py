@@ -164,7 +164,7 @@ def open_systems(
 def open_ledger(connection: Connection, now: Callable[[], datetime], *, dry_run: bool) -> Iterator[Ledger]:
     """The ledger for writing, or a copy of it in memory that takes what a dry run writes. Under the lock."""
     if dry_run:
-        kept = Ledger.look(connection.state, now)
+        kept = Ledger.look(connection.state, connection.name, now)
         ledger = kept.copy()
         kept.close()
     else:

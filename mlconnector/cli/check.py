@@ -56,7 +56,7 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
     from mlconnector.ledger import Ledger
 
     try:
-        Ledger.look(connection.state, utc_now).close()
+        Ledger.look(connection.state, connection.name, utc_now).close()
     except ConnectorError as error:
         yield _failed("state", error)
         return

@@ -50,7 +50,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     chosen = choose_flows(connection, flows)
     found: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        ledger = Ledger.look(connection.state, utc_now)
+        ledger = Ledger.look(connection.state, connection.name, utc_now)
         stack.callback(ledger.close)
         systems = None
         try:

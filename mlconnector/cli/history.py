@@ -35,7 +35,7 @@ def command(common: Common, limit: int) -> int:
     from mlconnector.ledger import Ledger
 
     connection = open_connection(common)
-    ledger = Ledger.look(connection.state, utc_now)
+    ledger = Ledger.look(connection.state, connection.name, utc_now)
     runs = ledger.runs(limit)
     ledger.close()
     screen = common.screen()

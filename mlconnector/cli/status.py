@@ -35,7 +35,7 @@ def command(common: Common) -> int:
     from mlconnector.ledger.lock import lock_holder
 
     connection = open_connection(common)
-    ledger = Ledger.look(connection.state, utc_now)
+    ledger = Ledger.look(connection.state, connection.name, utc_now)
     try:
         found = gather(connection, ledger, utc_now())
     finally:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, Stop
 from mlconnector.ledger import schema
 from mlconnector.model import LedgerEntry, Outcome, Step
 
@@ -105,7 +105,7 @@ class Ledger:
         return ledger
 
     @classmethod
-    def look(cls, path: Path, now: Callable[[], datetime]) -> Self:
+    def look(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
         """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet."""
         if not path.exists():
             db = _connect(":memory:")
@@ -118,7 +118,9 @@ class Ledger:
             raise _unusable(path, error) from error
         if version != schema.VERSION:
             raise _other_version(path, version)
-        return cls(db, now)
+        ledger = cls(db, now)
+        ledger._check_name(connection, path)
+        return ledger
 
     def copy(self) -> Self:
         """The same content in memory, chunks of a run that died recovered: what a dry run writes to."""
@@ -167,7 +169,11 @@ class Ledger:
         with self._transaction():
             self._db.executemany(
                 _FORGET,
-                [(flow, one.key, one.outcome.target_id, one.source_id) for one in settled if _is_new_owner(one)],
+                [
+                    (flow, one.key, one.outcome.target_id, one.source_id)
+                    for one in settled
+                    if _is_new_owner(one)
+                ],
             )
             self._db.executemany(_UPSERT, [_row(flow, run_id, at, one) for one in settled])
             self._db.executemany(
@@ -264,13 +270,14 @@ class Ledger:
         row = self._db.execute("SELECT count(*) FROM ledger WHERE flow = ? AND status = 'done'", (flow,))
         return int(row.fetchone()[0])
 
-    def leftovers(self, flow: str) -> list[str]:
-        """Ids to take up first: sent without an answer, held, and failures whose time has come; oldest first."""
+    def leftovers(self, flow: str, run_id: int) -> list[str]:
+        """Ids to take up first: held, and what earlier runs left without an answer or for later; oldest first."""
         rows = self._db.execute(
-            "SELECT source_id FROM ledger WHERE flow = ? AND status NOT IN ('done', 'skipped')"
-            " AND (status IN ('sending', 'unknown', 'held') OR (status = 'failed' AND retry_at IS NOT NULL))"
-            " AND (retry_at IS NULL OR retry_at <= ?) ORDER BY updated_at, source_id",
-            (flow, self._stamp()),
+            "SELECT source_id FROM ledger WHERE flow = ?1 AND status NOT IN ('done', 'skipped')"
+            " AND (status = 'held' OR (run_id IS NOT ?2 AND (status IN ('sending', 'unknown')"
+            " OR (status = 'failed' AND retry_at IS NOT NULL))))"
+            " AND (retry_at IS NULL OR retry_at <= ?3) ORDER BY updated_at, source_id",
+            (flow, run_id, self._stamp()),
         )
         return [row[0] for row in rows]
 
@@ -400,30 +407,40 @@ class Ledger:
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, source_modified,"
             " updated_at) VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5, ?6)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = NULL, updated_at = ?6",
+            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?6",
             (flow, source_id, key, reason, modified, at),
         )
 
     def _belongs_to(self, connection: str, path: Path) -> None:
-        row = self._db.execute("SELECT value FROM meta WHERE name = 'connection'").fetchone()
-        if row is None:
+        if not self._check_name(connection, path):
             with self._transaction():
                 self._db.execute("INSERT INTO meta VALUES ('connection', ?)", (connection,))
-        elif row[0] != connection:
+
+    def _check_name(self, connection: str, path: Path) -> bool:
+        row = self._db.execute("SELECT value FROM meta WHERE name = 'connection'").fetchone()
+        if row is not None and row[0] != connection:
             raise ConfigError(
                 f"{path}: this state file belongs to the connection '{row[0]}', not to '{connection}'",
                 hint="give each connection a state file of its own (state: in the connection file)",
             )
+        return row is not None
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            raise Stop(
+                f"the state file cannot be written: {error}",
+                hint="check the free space and the rights of the state file; nothing is lost, run again then",
+            ) from error
 
     def _in(self, query: str, flow: str, values: Collection[str]) -> Iterator[tuple[Any, ...]]:
         pending = list(values)

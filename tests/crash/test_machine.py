@@ -51,6 +51,7 @@ class SyncMachine(RuleBasedStateMachine):
         self.deleted_while_unknown = False
         self.target = ToyTarget(self.fuse)
         self.options: dict[str, object] = {}
+        self.runs = 0
 
     @initialize(upserts=st.booleans(), batch=st.integers(1, 3), lanes=st.integers(1, 2))
     def choose(self, upserts: bool, batch: int, lanes: int) -> None:
@@ -118,7 +119,11 @@ class SyncMachine(RuleBasedStateMachine):
 
     def _run(self, how: str) -> None:
         with self._opened() as ledger, contextlib.suppress(ConnectorError):
-            job = make_job(ledger, self.source, self.target, self.clock, on_delete="archive", **self.options)
+            self.runs += 1
+            job = make_job(
+                ledger, self.source, self.target, self.clock,
+                on_delete="archive", run_id=self.runs, **self.options,
+            )  # fmt: skip
             getattr(FlowRun(job), how)()
 
     @contextlib.contextmanager
@@ -135,13 +140,13 @@ class SyncMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_there_twice(self) -> None:
         """By key where the target has unique keys; where it has not, no source record ever gets two records."""
-        by = "key" if self.target.upserts else "made_for"
+        by = "key" if self.target.upserts else "owner"
         found = [record.get(by) for record in self.target.records.values()]
         assert len(found) == len(set(found))
 
     @invariant()
     def nothing_lies_behind_the_watermark_that_the_ledger_does_not_hold(self) -> None:
-        ledger = Ledger.look(Path(self.folder.name) / "state.db", self.clock.now)
+        ledger = Ledger.look(Path(self.folder.name) / "state.db", "toys", self.clock.now)
         watermark = ledger.watermark("f")
         known = ledger.entries("f", list(self.source.rows))
         ledger.close()
