@@ -24,6 +24,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 CONTROL = "/_sandbox/"
 LOG_LENGTH = 20_000
 LOGGED_BODY_BYTES = 20_000
+_SECRET = re.compile(r"((?:^|&)(?:client_secret|client_assertion|password|refresh_token|code|apikey)=)[^&]*")
+"""Parts of a form or a query that open something: they never get into the log."""
 
 FaultKind = Literal[
     "status",  # answer `status` (with `retry_after` if given) in the vendor's own spelling; nothing is executed
@@ -241,9 +243,9 @@ class Emulator:
                     at=self.clock.now().isoformat(),
                     method=request.method,
                     path=request.path,
-                    query=dict(request.query),
+                    query={k: ("***" if _SECRET.match(f"{k}=") else v) for k, v in request.query.items()},
                     headers={k: ("***" if k == "authorization" else v) for k, v in request.headers.items()},
-                    body=request.body[:LOGGED_BODY_BYTES].decode("utf-8", "replace"),
+                    body=_logged_body(request),
                     status=reply.status if reply else 0,
                     fault=fault.kind if fault else "",
                 )
@@ -257,7 +259,8 @@ class Emulator:
             if what == "log":
                 if request.method == "DELETE":
                     self.log.clear()
-                return json_reply(200, [asdict(entry) for entry in self.log])
+                last = int(request.query.get("last", LOG_LENGTH))
+                return json_reply(200, [asdict(entry) for entry in list(self.log)[-last:]])
             if what == "faults":
                 if request.method == "DELETE":
                     self.faults.clear()
@@ -267,7 +270,7 @@ class Emulator:
             if what == "clock":
                 self.clock.advance(float(data.get("advance", 0)))
                 if "set" in data:
-                    self.clock.freeze(datetime.fromisoformat(data["set"]))
+                    self.clock.freeze(_moment(data["set"]))
                 return json_reply(200, {"now": self.clock.now().isoformat()})
             if what == "latency":
                 self.latency_seconds = float(data.get("seconds", self.latency_seconds))
@@ -277,6 +280,19 @@ class Emulator:
                 known = ["log", "faults", "clock", "latency", *(f"do/{name}" for name in self.actions())]
                 return json_reply(404, {"error": f"nothing at {what!r}", "known": known})
             return json_reply(200, action(data))
+
+
+def _logged_body(request: Request) -> str:
+    """The body as text, without the secret of a token request."""
+    text = request.body[:LOGGED_BODY_BYTES].decode("utf-8", "replace")
+    is_form = "form-urlencoded" in request.headers.get("content-type", "")
+    return _SECRET.sub(r"\1***", text) if is_form else text
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A time, in UTC where it does not say; None stays None."""
+    when = None if text is None else datetime.fromisoformat(text)
+    return when.replace(tzinfo=UTC) if when is not None and when.tzinfo is None else when
 
 
 def html_reply(status: int) -> Reply:

@@ -27,7 +27,7 @@ def refetch(source: Source, entity: str, ids: Sequence[str]) -> Iterator[Batch]:
         yield Batch(list(source.fetch(entity, ids[start : start + FETCH])))
 
 
-def ahead(batches: Iterable[Batch], depth: int = 2) -> Iterator[Batch]:
+def ahead(batches: Iterable[Batch], depth: int = 1) -> Iterator[Batch]:
     """The same batches, read in a thread of their own while the caller works; at most `depth` wait in memory."""
     waiting: queue.Queue[Batch | BaseException | None] = queue.Queue(maxsize=depth)
     given_up = threading.Event()

@@ -29,11 +29,12 @@ def template(
     name: str = "nordkran",
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     audiences: Mapping[str, str] | None = None,
+    state: str | None = None,
 ) -> str:
     """The text of a connection file.
 
-    `settings` gives values by alias (`erp`, `mail`), `audiences` by flow name; what is not given stands there as an
-    example to replace. KeyError for a pair that is not in PAIRS.
+    `settings` gives values by alias (`erp`, `mail`), `audiences` by flow name, `state` the state file; what is not
+    given stands there as an example to replace. KeyError for a pair that is not in PAIRS.
     """
     kinds = [FLOWS[flow] for flow in PAIRS[pair]]
     systems = dict.fromkeys(system for kind in kinds for system in (kind.source, kind.target))
@@ -42,7 +43,7 @@ def template(
         "# (mlconnector schema > connection.schema.json gives editors completion and help)",
         f"# Check it: mlconnector check      Secrets never stand here: mlconnector secrets set {name} NAME",
         f"name: {_scalar(name)}",
-        "# state: nordkran.db      # not given: in the user's state folder",
+        f"state: {_scalar(state)}" if state else "# state: nordkran.db      # not given: in the user's state folder",
         "# overlap: 10m            # how far each run reads back behind the last one",
         "# brake: {share: 30, at_least: 20}   # stop before more than 30 % (and 20) of the known records would change",
         "",

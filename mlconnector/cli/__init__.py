@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -79,6 +80,8 @@ class Program(click.Group):
     ) -> NoReturn:
         """Runs a command and exits with its code."""
         common = Common()
+        if isinstance(sys.stdout, TextIOWrapper):  # a name that the locale cannot spell ends no run
+            sys.stdout.reconfigure(errors="replace")
         try:
             code = super().main(args, "mlconnector", standalone_mode=False, obj=common, **extra)
             sys.stdout.flush()

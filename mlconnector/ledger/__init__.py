@@ -34,7 +34,7 @@ ON CONFLICT (flow, source_id) DO UPDATE SET
     owns = CASE WHEN ?3 IN ('skipped', 'removed') THEN 0 WHEN ?4 IS NULL THEN owns ELSE 1 END
 """
 _FORGET = """
-UPDATE ledger SET target_key = NULL, target_id = NULL
+UPDATE ledger INDEXED BY ledger_former SET target_key = NULL, target_id = NULL
 WHERE flow = ? AND target_key = ? AND owns = 0 AND target_id = ? AND source_id <> ?
 """
 """A counterpart that found a new owner is nobody else's any more, whoever it belonged to before."""
@@ -94,7 +94,7 @@ class Ledger:
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             db = _connect(f"file:{_quoted(path)}?mode=rw")
             db.execute("PRAGMA journal_mode = WAL")
-            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -16000"):
+            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -8000"):
                 db.execute(f"PRAGMA {pragma}")
             _prepare(db, path)
         except (OSError, sqlite3.Error) as error:
@@ -148,14 +148,12 @@ class Ledger:
 
     def removed(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
         """Records with these keys whose counterparts were removed, and can come back for another record."""
-        query = f"{_SELECT} WHERE flow = ? AND owns = 0 AND target_key IS NOT NULL AND target_key IN"
+        query = f"{_SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
         return {str(row[3]): _entry(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
 
     def begin(self, flow: str, run_id: int, chunk: Sequence[Settled]) -> int:
         """Says that these steps are about to be sent; committed before it returns the chunk's number."""
-        steps = json.dumps(
-            [[s.source_id, s.key, s.digest.hex() if s.digest else None, _text(s.modified)] for s in chunk]
-        )
+        steps = json.dumps([[one.source_id, one.key] for one in chunk])
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
@@ -186,7 +184,10 @@ class Ledger:
         """Lets the records that wait for these keys come up again; says how many."""
         free = set(keys) - self.owners(flow, keys).keys()
         waiting = self._in(
-            "SELECT source_id FROM ledger WHERE flow = ? AND status = 'skipped' AND wants IN", flow, free
+            "SELECT source_id FROM ledger INDEXED BY ledger_wants"
+            " WHERE flow = ? AND status = 'skipped' AND wants IS NOT NULL AND wants IN",
+            flow,
+            free,
         )
         ids = [row[0] for row in waiting]
         with self._transaction():
@@ -396,19 +397,19 @@ class Ledger:
         """Chunks that were under way when a run died become `sending` records: sent, answer unknown."""
         for number, flow, _run, at, steps in self._db.execute("SELECT * FROM sending ORDER BY id").fetchall():
             with self._transaction():
-                for source_id, key, _digest, modified in json.loads(steps):
-                    self._recover_one(flow, source_id, key, modified, at)
+                for source_id, key in json.loads(steps):
+                    self._recover_one(flow, source_id, key, at)
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
-    def _recover_one(self, flow: str, source_id: str, key: str | None, modified: str | None, at: str) -> None:
+    def _recover_one(self, flow: str, source_id: str, key: str | None, at: str) -> None:
         key = None if key is None or self.owners(flow, [key]) else key
         reason = "the run ended before the answer came"
         self._db.execute(
-            "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, source_modified,"
-            " updated_at) VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5, ?6)"
+            "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
+            " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?6",
-            (flow, source_id, key, reason, modified, at),
+            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?5",
+            (flow, source_id, key, reason, at),
         )
 
     def _belongs_to(self, connection: str, path: Path) -> None:
@@ -494,9 +495,7 @@ def _entry(row: Sequence[Any]) -> LedgerEntry:
 
 def _text(when: datetime | None) -> str | None:
     """UTC with milliseconds: `2026-07-15T13:57:19.397Z`, so that text sorts as time does."""
-    if when is None:
-        return None
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+    return None if when is None else when.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _connect(database: str) -> sqlite3.Connection:

@@ -44,7 +44,7 @@ CREATE TABLE ledger (
 
 -- Two records of a flow never own one key. A skipped or removed record keeps the key it had but owns it no longer.
 CREATE UNIQUE INDEX ledger_owner ON ledger (flow, target_key) WHERE owns = 1;
-CREATE INDEX ledger_former ON ledger (flow, target_key) WHERE owns = 0 AND target_key IS NOT NULL;
+CREATE INDEX ledger_former ON ledger (flow, target_key) WHERE owns = 0;
 CREATE INDEX ledger_wants ON ledger (flow, wants) WHERE wants IS NOT NULL;
 CREATE INDEX ledger_open ON ledger (flow, status) WHERE status NOT IN ('done', 'skipped');
 

@@ -1,0 +1,130 @@
+"""What `mlconnector sandbox` prints: where everything is, what to run next, and how to make things happen."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mlconnector.cli.playground import SECRETS, Playground
+from mlconnector.secrets import variable
+
+Control = tuple[str, str, str, dict[str, Any] | None]
+"""What it does, which system, the endpoint below /_sandbox/, and what is posted (None: it is a GET)."""
+
+_HELEN = {"list": "Customers", "email": "helen.ray@contoso.com"}
+
+CONTROLS: dict[str, tuple[Control, ...]] = {
+    "People work with the ERP": (
+        (
+            "a customer is renamed",
+            "erp",
+            "do/edit",
+            {"entity": "customers", "number": "10000", "fields": {"displayName": "Adatum & Sons"}},
+        ),
+        (
+            "a new vendor",
+            "erp",
+            "do/add",
+            {"entity": "vendors", "fields": {"displayName": "Lind AB", "email": "ida@contoso.com"}},
+        ),
+        (
+            "a payment: the balance moves, the stamp does not (sync --full finds it)",
+            "erp",
+            "do/balance",
+            {"number": "20000", "amount": -100},
+        ),
+        (
+            "a customer is deleted (sync --full finds it)",
+            "erp",
+            "do/delete",
+            {"entity": "customers", "number": "40000"},
+        ),
+    ),
+    "People work with Mailchimp": (
+        (
+            "a person unsubscribes by the link in a mail",
+            "mail",
+            "do/person_unsubscribes",
+            {"list": "Customers", "email": "robert.townes@contoso.com"},
+        ),
+        ("a colleague archives a member", "mail", "do/archive", _HELEN),
+        ("a member as it stands now", "mail", "do/member", _HELEN),
+        ("every change of a status so far", "mail", "do/transitions", {"list": "Customers"}),
+    ),
+    "Things go wrong (each once; `times`, `skip`, `method` and `path` choose)": (
+        (
+            "429 that says how long to wait",
+            "erp",
+            "faults",
+            {"kind": "status", "status": 429, "retry_after": 2, "path": "/customers"},
+        ),
+        ("429 that does not", "mail", "faults", {"kind": "status", "status": 429}),
+        ("503", "erp", "faults", {"kind": "status", "status": 503, "path": "/vendors"}),
+        ("an HTML page of a gateway", "erp", "faults", {"kind": "html", "status": 502, "path": "/customers"}),
+        (
+            "the write is applied, its answer gets lost",
+            "mail",
+            "faults",
+            {"kind": "lost-answer", "method": "POST", "path": "/lists/"},
+        ),
+        ("half of an answer", "erp", "faults", {"kind": "cut", "path": "/customers"}),
+        ("slow: 3 seconds", "mail", "faults", {"kind": "slow", "seconds": 3}),
+        ("all tokens have expired", "erp", "faults", {"kind": "expired-token", "path": "/customers"}),
+        (
+            "a write is delivered twice",
+            "mail",
+            "faults",
+            {"kind": "duplicate", "method": "POST", "path": "/lists/"},
+        ),
+        ("which faults are set, and how often they struck", "mail", "faults", None),
+    ),
+    "Time and the log": (
+        (
+            "the clock goes two hours ahead, for both systems (check will notice)",
+            "erp",
+            "clock",
+            {"advance": 7200},
+        ),
+        ("and back", "erp", "clock", {"advance": -7200}),
+        ("every answer takes 50 ms longer", "mail", "latency", {"seconds": 0.05}),
+        ("the last requests (| python3 -m json.tool makes it readable)", "mail", "log?last=5", None),
+    ),
+}
+
+
+def lines(playground: Playground, file: Path) -> Iterator[str]:
+    """Everything a person needs to go on."""
+    erp, mail = playground.erp, playground.mail
+    customers, vendors = len(erp.rows("customers")), len(erp.rows("vendors"))
+    members = sum(len(mail.members(name)) for name in ("Customers", "Vendors"))
+    yield f"Business Central  {playground.erp_url}   {customers} customers, {vendors} vendors"
+    yield f"Mailchimp         {playground.mail_url}   audiences Customers and Vendors, {members} members"
+    yield f"connection file   {file}"
+    yield "state             beside it, started anew"
+    yield ""
+    yield "In another terminal (these secrets are constants of the sandbox and open nothing else):"
+    yield from (f"  export {variable(name)}={value}" for name, value in SECRETS.items())
+    if any(os.environ.get(name) for name in ("http_proxy", "all_proxy", "ALL_PROXY")):
+        yield "  export no_proxy=127.0.0.1                 # for curl: there is a proxy in your environment"
+    for name in ("check", "sync", "status", "explain 10000"):
+        yield f"  mlconnector -c {shlex.quote(str(file))} {name}"
+    for title, controls in CONTROLS.items():
+        yield ""
+        yield f"{title}:"
+        for control in controls:
+            yield from _control(playground, control)
+    yield ""
+    yield "All of an emulator's actions: curl -s -X POST URL/_sandbox/do/help    Ctrl-C ends the sandbox."
+
+
+def _control(playground: Playground, control: Control) -> Iterator[str]:
+    about, system, endpoint, data = control
+    base = playground.erp_url if system == "erp" else playground.mail_url
+    posted = "" if data is None else f" -d {shlex.quote(json.dumps(data))}"
+    address = f"{base}/_sandbox/{endpoint}"
+    yield f"  # {about}"
+    yield f"  curl -s {shlex.quote(address)}{posted}"

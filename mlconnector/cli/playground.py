@@ -1,0 +1,92 @@
+"""Both emulators on ports of this machine, with data in them, and a connection file that leads there.
+
+What `sandbox` and `demo` share. No account, no keyring and no network beyond this machine are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlconnector.errors import ConfigError
+from mlconnector.sandbox import Clock, Emulator, Running
+from mlconnector.secrets import variable
+from mlconnector.systems.business_central.emulator import CLIENT_ID, CLIENT_SECRET, TENANT, BusinessCentral
+from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+from mlconnector.template import template
+
+COMPANY = "CRONUS International Ltd."
+SECRETS: Mapping[str, str] = {"erp.client_secret": CLIENT_SECRET, "mail.api_key": API_KEY}
+"""Constants of the emulators: they open nothing else. Even so, they do not stand in the connection file."""
+AUDIENCES = {"customers_to_members": "Customers", "vendors_to_members": "Vendors"}
+MEMBERS = {
+    "Customers": (
+        "robert.townes@contoso.com",  # subscribed
+        "meagan.bond@contoso.com",  # unsubscribed
+        "ian.deberry@contoso.com",  # cleaned
+        "jesse.homer@contoso.com",  # archived
+        "siobhan@oneill.contoso.com",  # pending
+        "lukasz.wisniewski@wideworldimporters.com",  # transactional
+        "helen.ray@contoso.com",  # subscribed
+    ),
+    "Vendors": ("krystal.york@contoso.com", "evan.mcintosh@contoso.com"),  # subscribed, unsubscribed
+}
+"""Addresses of the ERP that are in Mailchimp from the start, each with the status that `Mailchimp.seed` gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playground:
+    """Two running emulators with one clock."""
+
+    erp: BusinessCentral
+    mail: Mailchimp
+    erp_url: str
+    mail_url: str
+
+    def connection_text(self, name: str, **mail_settings: Any) -> str:
+        """The connection file that `init` writes, leading here; its state file stands beside it."""
+        settings = {
+            "erp": {
+                "tenant": TENANT,
+                "client_id": CLIENT_ID,
+                "company": COMPANY,
+                "base_url": self.erp_url,
+                "login_url": self.erp_url,
+            },
+            "mail": {"base_url": f"{self.mail_url}/3.0", **mail_settings},
+        }
+        return template(name=name, settings=settings, audiences=AUDIENCES, state=f"{name}.db")
+
+
+def environment(file: Path) -> dict[str, str]:
+    """What a command needs in its environment to run against a playground: its file and the secrets."""
+    return {"MLCONNECTOR_CONNECTION": str(file), **{variable(name): value for name, value in SECRETS.items()}}
+
+
+@contextmanager
+def open_playground(
+    *, customers: int, vendors: int, erp_port: int = 0, mail_port: int = 0
+) -> Iterator[Playground]:
+    """Both emulators with their data until the end of the block. ConfigError if a port cannot be had."""
+    clock = Clock()
+    erp, mail = BusinessCentral(clock=clock), Mailchimp(clock=clock)
+    erp.seed(customers, vendors)
+    mail.seed(MEMBERS["Customers"], MEMBERS["Vendors"])
+    with (
+        _listening(erp, erp_port, "--erp-port") as one,
+        _listening(mail, mail_port, "--mail-port") as other,
+    ):
+        yield Playground(erp, mail, one.url, other.url)
+
+
+def _listening(emulator: Emulator, port: int, option: str) -> Running:
+    try:
+        return Running(emulator, port)
+    except OSError as error:
+        raise ConfigError(
+            f"port {port} of 127.0.0.1 cannot be used: {error.strerror or error}",
+            hint=f"name another one with {option}, or 0 for any that is free",
+        ) from None

@@ -1,0 +1,148 @@
+"""`mlconnector sandbox`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlconnector.cli.playground import Playground
+    from mlconnector.report import Screen
+
+NAME = "sandbox"
+MARK = "# Written by `mlconnector sandbox`"
+NOTE = f"""\
+{MARK} for its own two ports, and kept by it as long as it is edited.
+# It leads to emulators on this machine, whose secrets are constants; real ones never stand in such a file.
+"""
+ENDED_AFTER_SECONDS = 0.2
+"""How long a signal to end may go unnoticed."""
+
+EPILOG = """
+\b
+Examples:
+  mlconnector sandbox                              writes ./mlconnector-sandbox/sandbox.yaml
+  mlconnector sandbox --folder /tmp/try --erp-port 0 --mail-port 0
+  mlconnector sandbox --customers 5000 --latency 50
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("mlconnector-sandbox"),
+    show_default=True,
+    help="Where the connection file and its state go; made if it is not there.",
+)
+@click.option(
+    "--erp-port",
+    type=click.IntRange(0, 65535),
+    default=8801,
+    show_default=True,
+    metavar="N",
+    help="Port of the emulated Business Central; 0: any that is free.",
+)
+@click.option(
+    "--mail-port",
+    type=click.IntRange(0, 65535),
+    default=8802,
+    show_default=True,
+    metavar="N",
+    help="Port of the emulated Mailchimp; 0: any that is free.",
+)
+@click.option(
+    "--customers", type=click.IntRange(min=5), default=60, show_default=True, metavar="N", help="In the ERP."
+)
+@click.option(
+    "--vendors", type=click.IntRange(min=5), default=20, show_default=True, metavar="N", help="In the ERP."
+)
+@click.option(
+    "--latency", type=click.IntRange(min=0), default=0, metavar="MS", help="Every answer takes that longer."
+)
+@click.pass_obj
+def command(
+    common: Common, folder: Path, erp_port: int, mail_port: int, customers: int, vendors: int, latency: int
+) -> int:
+    """Run emulators of Business Central and Mailchimp on this machine until Ctrl-C.
+
+    They hold realistic and awkward records, and what happens to them is controlled by HTTP: edits, unsubscribes,
+    faults, the clock. A ready connection file is written into the folder; its state starts anew each time, because
+    the emulators do. No account, no keyring.
+    """
+    from mlconnector.cli.playground import open_playground
+    from mlconnector.cli.stop import stop_on_signals
+
+    with (
+        stop_on_signals() as stopping,
+        open_playground(
+            customers=customers, vendors=vendors, erp_port=erp_port, mail_port=mail_port
+        ) as playground,
+    ):
+        playground.erp.latency_seconds = playground.mail.latency_seconds = latency / 1000
+        file = write_connection(folder.absolute(), NOTE + playground.connection_text(NAME))
+        _tell(common.screen(), playground, file)
+        while not stopping.requested():
+            time.sleep(ENDED_AFTER_SECONDS)
+    common.screen().notice("the sandbox has ended; the files are still there")
+    return 0
+
+
+def write_connection(folder: Path, text: str) -> Path:
+    """Writes the file and takes away the state of an earlier sandbox; the file's path.
+
+    A file of that name that is not the sandbox's own is never touched: ConfigError. One that was edited is kept if
+    it leads to the same places.
+    """
+    file, state = folder / f"{NAME}.yaml", folder / f"{NAME}.db"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = file.read_text("utf-8", "replace") if file.exists() else ""
+        if (before and not before.startswith(MARK)) or (not before and state.exists()):
+            raise ConfigError(
+                f"{file if before else state} is there already and not the sandbox's own; it was left as it is",
+                hint="name another folder with --folder",
+            )
+        if not _leads_to_the_same(before, text):
+            file.write_text(text, "utf-8")
+        for ending in ("", "-wal", "-shm"):
+            state.with_name(state.name + ending).unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: the sandbox cannot write there: {error.strerror or error}",
+            hint="name another folder with --folder",
+        ) from None
+    return file
+
+
+def _leads_to_the_same(before: str, text: str) -> bool:
+    """Whether the file there may stay: then mappings that somebody edited do."""
+    places = [line.strip() for line in text.splitlines() if "_url: " in line]
+    return bool(before) and places == [line.strip() for line in before.splitlines() if "_url: " in line]
+
+
+def _tell(screen: Screen, playground: Playground, file: Path) -> None:
+    from mlconnector.cli.controls import lines
+    from mlconnector.cli.playground import environment
+
+    if screen.as_json:
+        screen.data(
+            {
+                "connection": str(file),
+                "business_central": playground.erp_url,
+                "mailchimp": playground.mail_url,
+                "environment": environment(file),
+            }
+        )
+    elif screen.quiet:
+        screen.raw(f"{file}\n")
+    else:
+        screen.raw("\n".join(lines(playground, file)) + "\n")
+    sys.stdout.flush()
