@@ -189,16 +189,14 @@ class FlowRun:
         changes = {change.id: change for change in batch.changes}
         entries = ledger.entries(flow.name, changes.keys())
         records = {one.id: self._map(one) for one in changes.values()}
-        keys = {record.key for record in records.values() if isinstance(record, Mapped)}
-        keys.update(entry.target_key for entry in entries.values() if entry.target_key)
+        keys = _keys_in_question(records, entries)
         owners = ledger.owners(flow.name, keys)
         removed = ledger.removed(flow.name, keys - owners.keys())
         settings, now = Settings(entity.upserts, entity.settle), self.job.now()
         plans: list[Planned] = []
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
-            known = self._known(change, record, entry, owners, removed)
-            known = replace(known, forced=forced)
+            known = self._known(change, record, entry, owners, removed, forced)
             decided = (
                 record if isinstance(record, Outcome) else decide(change, record, known, flow, settings, now)
             )
@@ -232,9 +230,10 @@ class FlowRun:
         entry: LedgerEntry | None,
         owners: Mapping[str, LedgerEntry],
         removed: Mapping[str, LedgerEntry],
+        forced: bool,
     ) -> Known:
         if not isinstance(record, Mapped):
-            return Known(entry)
+            return Known(entry, forced=forced)
         old_key = entry.target_key if entry else None
         return Known(
             entry,
@@ -242,6 +241,7 @@ class FlowRun:
             old_owner=self._owner(old_key, change.id, owners) if old_key else None,
             removed=removed.get(record.key),
             linked=not record.refs or self._refs_linked(record),
+            forced=forced,
         )
 
     def _owner(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
@@ -287,6 +287,22 @@ class FlowRun:
                 plan.decided = replace(plan.decided, action="update", target_id=hits[0])
                 adopted[hits[0]] = plan
         return adopted
+
+
+def _keys_in_question(
+    records: Mapping[str, Mapped | Skip | Outcome | None], entries: Mapping[str, LedgerEntry]
+) -> set[str]:
+    """Keys whose owner has to be looked up: those of a record that is settled under the same key are its own."""
+    keys: set[str] = set()
+    for id_, record in records.items():
+        entry = entries.get(id_)
+        key = record.key if isinstance(record, Mapped) else None
+        if key is None or (entry is not None and entry.status == "done" and entry.target_key == key):
+            continue
+        keys.add(key)
+        if entry is not None and entry.target_key is not None:
+            keys.add(entry.target_key)
+    return keys
 
 
 def _goes_to(plan: Planned) -> str:

@@ -203,7 +203,9 @@ class Http:
         self._pace = Pace(limits.per_second, tools.sleep)
         self._session = requests.Session()
         self._session.trust_env = False  # asked once, here, instead of at every request
-        if not self.base_url.startswith("http://"):  # plain http leads to this machine only, where no proxy does
+        if not self.base_url.startswith(
+            "http://"
+        ):  # plain http leads to this machine only, where no proxy does
             self._session.proxies = dict(get_environ_proxies(self.base_url))
         self._session.verify = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True

@@ -193,7 +193,7 @@ class Lanes:
             target.prepare(into)
         self._prepared = True
         number = self.job.ledger.begin(
-            self.job.flow.name, self.job.run_id, [self._stored(plan, Outcome("unknown")) for plan in chunk]
+            self.job.flow.name, self.job.run_id, [(plan.change.id, _new_key(plan)) for plan in chunk]
         )
         steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
         assert self._pool is not None
@@ -263,7 +263,7 @@ class Lanes:
             source_id=plan.change.id,
             outcome=outcome,
             step=step,
-            key=sent.key if sent is not None and not _keeps_its_key(plan, outcome) else None,
+            key=_settled_key(plan, outcome),
             digest=sent.digest if sent is not None else None,
             modified=plan.change.modified,
             wants=plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None,
@@ -298,7 +298,17 @@ class Lanes:
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
 
 
-def _keeps_its_key(plan: Planned, outcome: Outcome) -> bool:
-    """A move to another key that did not succeed: the counterpart still has the old one."""
+def _new_key(plan: Planned) -> str | None:
+    """The key it comes to own if the step succeeds, None if it has one already: a move may still fail."""
     had_one = plan.entry is not None and plan.entry.target_key is not None
-    return had_one and outcome.status not in ("created", "updated", "unchanged", "planned")
+    return plan.mapped.key if plan.mapped is not None and not had_one else None
+
+
+def _settled_key(plan: Planned, outcome: Outcome) -> str | None:
+    """The key it owns now; of a move that did not succeed the counterpart still has the old one."""
+    if plan.mapped is None or not isinstance(plan.decided, Step):
+        return None
+    return plan.mapped.key if outcome.status in SUCCEEDED else _new_key(plan)
+
+
+SUCCEEDED = frozenset({"created", "updated", "unchanged", "planned"})

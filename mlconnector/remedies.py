@@ -19,10 +19,10 @@ REMEDIES = {
     "mapping-error": "Correct the mapping (or report it, with: mlconnector sync --record {id} -v), then: {replay}",
     "unreadable-record": "Open and save it in the source; if it stays so, report the request id to the vendor.",
     # what a run leaves over
-    "interrupted": "Nothing to do: the next run looks it up before anything is sent again.",
+    "interrupted": "Nothing to do: the next run finds out, and makes no second one.",
     "later": "Nothing to do: it is sent again by itself when its time has come.",
     "stopped": "Nothing to do: it goes out with the next run.",
-    "no-answer": "Nothing to do: the next run looks it up before anything is sent again.",
+    "no-answer": "Nothing to do: the next run finds out, and makes no second one.",
     "not-applied": _BY_ITSELF,
     # what a target says of an address
     "compliance-state": "Only the person can come back, through a sign-up form of the audience.",
@@ -37,14 +37,17 @@ REMEDIES = {
     "bad-merge-value": "Correct the value in the source, or its line in `map`; it is then sent by itself.",
     "incomplete-address": "Complete its postal address in the source, or take ADDRESS out of `map`.",
     "invalid-body": "Correct the value in the source, or its line in `map`; then: {replay}",
+    "not-found": "Look whether its member and the audience are still there in the target, then: {replay}",
+    "refused": "Read the reason; correct the record in the source or its line in `map`, then: {replay}",
     "not-removable": "Nothing to do: the target keeps such members; archive it there by hand if you must.",
+    "other-audience": "Nothing to do; archive it in the other audience by hand if it should not stay there.",
     "already-away": "Nothing to do: it was archived before.",
 }
 """By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""
 
 _BY_STATUS = {
-    "unknown": "Nothing to do: the next run looks it up before anything is sent again.",
-    "sending": "Nothing to do: the next run looks it up before anything is sent again.",
+    "unknown": "Nothing to do: the next run finds out, and makes no second one.",
+    "sending": "Nothing to do: the next run finds out, and makes no second one.",
     "held": "Nothing to do: it is taken up again by itself.",
     "failed": "It waits for a change in the source, or: {replay}",
     "skipped": "See: mlconnector explain {id}",

@@ -76,8 +76,16 @@ def delete(connection: str, name: str) -> bool:
 def list_names(
     connection: str, wanted: Collection[str], env: Mapping[str, str] = os.environ
 ) -> list[SecretSource]:
-    """Each wanted secret and each stored one with its source. Raises ConfigError if the keyring cannot be asked."""
-    stored = _read(connection, wanted)
+    """Each wanted secret and each stored one with its source.
+
+    Raises ConfigError if the keyring cannot be asked, but not where the environment holds all that is wanted.
+    """
+    try:
+        stored = _read(connection, wanted)
+    except ConfigError:
+        if not all(_from_environment(name, env) for name in wanted):
+            raise
+        stored = {}
     return [
         SecretSource(name, _source(name, stored, env)) for name in dict.fromkeys((*wanted, *sorted(stored)))
     ]

@@ -43,7 +43,9 @@ def template(
         "# (mlconnector schema > connection.schema.json gives editors completion and help)",
         f"# Check it: mlconnector check      Secrets never stand here: mlconnector secrets set {name} NAME",
         f"name: {_scalar(name)}",
-        f"state: {_scalar(state)}" if state else "# state: nordkran.db      # not given: in the user's state folder",
+        f"state: {_scalar(state)}"
+        if state
+        else "# state: nordkran.db      # not given: in the user's state folder",
         "# overlap: 10m            # how far each run reads back behind the last one",
         "# brake: {share: 30, at_least: 20}   # stop before more than 30 % (and 20) of the known records would change",
         "",

@@ -42,6 +42,12 @@ Exit codes: 0 fine · 1 finished, some records failed · 2 usage or configuratio
             3 stopped early · 4 another run holds the lock
 
 \b
+Environment: MLCONNECTOR_CONNECTION       the connection, where -c names none
+             MLCONNECTOR_SECRET_…         a secret, before the keyring (mlconnector secrets --help)
+             NO_COLOR                     no colours on a terminal
+             HTTPS_PROXY, REQUESTS_CA_BUNDLE   a proxy, a certificate authority of your own
+
+\b
 Examples:
   mlconnector demo                          see it work, without any account
   mlconnector init -o nordkran.yaml         write a connection file

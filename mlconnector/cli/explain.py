@@ -50,8 +50,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     chosen = choose_flows(connection, flows)
     found: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        ledger = Ledger.look(connection.state, connection.name, utc_now)
-        stack.callback(ledger.close)
+        ledger = stack.enter_context(Ledger.look(connection.state, connection.name, utc_now))
         systems = None
         try:
             systems = stack.enter_context(open_systems(connection, screen, Tools(utc_now, time.sleep)))

@@ -16,7 +16,8 @@ EPILOG = """
 \b
 Examples:
   mlconnector fields erp.customer
-  mlconnector fields mail.member -v          with whole addresses in the sample
+  mlconnector fields erp.customer -v         with whole addresses in the sample
+  mlconnector fields mail.member             the merge fields of the audiences that flows write to
   mlconnector fields erp.vendor --json
 """
 
@@ -27,7 +28,7 @@ Examples:
 def command(common: Common, what: str) -> int:
     """List the fields of an entity that can be mapped: type, length, a note, and a value of a live record.
 
-    SYSTEM is a name under `systems:` in the connection file.
+    SYSTEM is a name under `systems:` in the connection file. What Mailchimp holds comes without a sample.
     """
     from mlconnector.cli.build import open_connection, open_systems, utc_now
     from mlconnector.model import Tools

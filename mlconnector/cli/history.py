@@ -35,9 +35,8 @@ def command(common: Common, limit: int) -> int:
     from mlconnector.ledger import Ledger
 
     connection = open_connection(common)
-    ledger = Ledger.look(connection.state, connection.name, utc_now)
-    runs = ledger.runs(limit)
-    ledger.close()
+    with Ledger.look(connection.state, connection.name, utc_now) as ledger:
+        runs = ledger.runs(limit)
     screen = common.screen()
     if common.json:
         screen.data(runs)

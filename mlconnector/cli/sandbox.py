@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 NAME = "sandbox"
 MARK = "# Written by `mlconnector sandbox`"
 NOTE = f"""\
-{MARK} for its own two ports, and kept by it as long as it is edited.
-# It leads to emulators on this machine, whose secrets are constants; real ones never stand in such a file.
+{MARK}: it leads to emulators on this machine. The next sandbox of this folder
+# keeps what you edit here and corrects the ports. `mlconnector init` writes one for your own systems.
 """
+_PLACE = re.compile(r"(?m)^ *(?:base|login)_url: .*$")
 ENDED_AFTER_SECONDS = 0.2
 """How long a signal to end may go unnoticed."""
 
@@ -98,8 +100,7 @@ def command(
 def write_connection(folder: Path, text: str) -> Path:
     """Writes the file and takes away the state of an earlier sandbox; the file's path.
 
-    A file of that name that is not the sandbox's own is never touched: ConfigError. One that was edited is kept if
-    it leads to the same places.
+    A file of that name that is not the sandbox's own is never touched: ConfigError.
     """
     file, state = folder / f"{NAME}.yaml", folder / f"{NAME}.db"
     try:
@@ -110,8 +111,7 @@ def write_connection(folder: Path, text: str) -> Path:
                 f"{file if before else state} is there already and not the sandbox's own; it was left as it is",
                 hint="name another folder with --folder",
             )
-        if not _leads_to_the_same(before, text):
-            file.write_text(text, "utf-8")
+        file.write_text(_with_its_edits(before, text), "utf-8")
         for ending in ("", "-wal", "-shm"):
             state.with_name(state.name + ending).unlink(missing_ok=True)
     except OSError as error:
@@ -122,10 +122,12 @@ def write_connection(folder: Path, text: str) -> Path:
     return file
 
 
-def _leads_to_the_same(before: str, text: str) -> bool:
-    """Whether the file there may stay: then mappings that somebody edited do."""
-    places = [line.strip() for line in text.splitlines() if "_url: " in line]
-    return bool(before) and places == [line.strip() for line in before.splitlines() if "_url: " in line]
+def _with_its_edits(before: str, text: str) -> str:
+    """What was there (somebody may have edited the mapping) with the addresses of today; else the text."""
+    places = iter(_PLACE.findall(text))
+    if len(_PLACE.findall(before)) != len(_PLACE.findall(text)):
+        return text
+    return _PLACE.sub(lambda _: next(places), before)
 
 
 def _tell(screen: Screen, playground: Playground, file: Path) -> None:

@@ -19,7 +19,10 @@ Examples:
 @click.command(cls=Command, epilog=EPILOG)
 @click.pass_obj
 def command(common: Common) -> int:
-    """Print the JSON Schema of the connection file: completion and help in editors that know YAML."""
+    """Print the JSON Schema of the connection file: completion and help in editors that know YAML.
+
+    The file that `init` writes names connection.schema.json beside it in its first line.
+    """
     from mlconnector.schema import json_schema
 
     common.screen().raw(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")

@@ -21,25 +21,44 @@ Examples:
   mlconnector secrets list
 """
 
+SET_EPILOG = """
+\b
+Examples:
+  mlconnector secrets set erp.client_secret
+  mlconnector secrets set nordkran mail.api_key < key.txt
+"""
+
+LIST_EPILOG = """
+\b
+Examples:
+  mlconnector secrets list
+  mlconnector secrets list nordkran --json
+"""
+
+DELETE_EPILOG = """
+\b
+Examples:
+  mlconnector secrets delete mail.api_key
+  mlconnector secrets delete nordkran mail.api_key
+"""
+
 
 @click.group(epilog=EPILOG, params=common_options())
 def command() -> None:
     """Store, list and delete a connection's secrets in the system's keyring.
 
+    A secret is called by its system's name in the connection file, a dot, and its own name: erp.client_secret.
     An environment variable (MLCONNECTOR_SECRET_ERP_CLIENT_SECRET for erp.client_secret) goes before the keyring.
     """
 
 
-@command.command("set", cls=Command)
+@command.command("set", cls=Command, epilog=SET_EPILOG)
 @click.argument("words", metavar="[CONNECTION] NAME", nargs=-1)
 @click.pass_obj
 def set_(common: Common, words: tuple[str, ...]) -> int:
     """Store the secret NAME, such as erp.client_secret. It is asked for without echo, or read from stdin.
 
-    \b
-    Examples:
-      mlconnector secrets set erp.client_secret
-      mlconnector secrets set nordkran mail.api_key < key.txt
+    CONNECTION is a file or a name, as with -c.
     """
     from mlconnector.secrets import store
 
@@ -59,17 +78,11 @@ def set_(common: Common, words: tuple[str, ...]) -> int:
     return 0
 
 
-@command.command("list", cls=Command)
+@command.command("list", cls=Command, epilog=LIST_EPILOG)
 @click.argument("words", metavar="[CONNECTION]", nargs=-1)
 @click.pass_obj
 def list_(common: Common, words: tuple[str, ...]) -> int:
-    """List the secrets that are needed and where each was found.
-
-    \b
-    Examples:
-      mlconnector secrets list
-      mlconnector secrets list nordkran --json
-    """
+    """List the secrets that are needed and where each was found."""
     from mlconnector.secrets import list_names
 
     if len(words) > 1:
@@ -87,17 +100,11 @@ def list_(common: Common, words: tuple[str, ...]) -> int:
     return 0
 
 
-@command.command("delete", cls=Command)
+@command.command("delete", cls=Command, epilog=DELETE_EPILOG)
 @click.argument("words", metavar="[CONNECTION] NAME", nargs=-1)
 @click.pass_obj
 def delete_(common: Common, words: tuple[str, ...]) -> int:
-    """Take the secret NAME out of the keyring.
-
-    \b
-    Examples:
-      mlconnector secrets delete mail.api_key
-      mlconnector secrets delete nordkran mail.api_key
-    """
+    """Take the secret NAME out of the keyring."""
     from mlconnector.secrets import delete
 
     connection, name = _connection_and_name(common, words, stored=True)

@@ -28,18 +28,15 @@ Examples:
 def command(common: Common) -> int:
     """Show how each flow stands: watermark, lag, last run, counts, what waits and why, and the next step.
 
-    Reads the state file only, also while a run is under way.
+    Reads the state file only, also while a run is under way. --json holds the lag in seconds, for a monitor.
     """
     from mlconnector.cli.build import open_connection, utc_now
     from mlconnector.ledger import Ledger
     from mlconnector.ledger.lock import lock_holder
 
     connection = open_connection(common)
-    ledger = Ledger.look(connection.state, connection.name, utc_now)
-    try:
+    with Ledger.look(connection.state, connection.name, utc_now) as ledger:
         found = gather(connection, ledger, utc_now())
-    finally:
-        ledger.close()
     found["under_way"] = lock_holder(connection.state)
     if common.json:
         common.screen().data(found)
@@ -84,6 +81,7 @@ def _flow(
         "waiting": [
             {**row, "next": remedy(row["code"], row["status"], name, row["example"])}
             for row in ledger.reasons(name)
+            if row["status"] != "removed"
         ],
     }
 

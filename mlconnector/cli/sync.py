@@ -18,7 +18,8 @@ Examples:
   mlconnector sync                                 what cron runs: silent when nothing changed
   mlconnector sync --dry-run                       what would be done; nothing is written, not even state
   mlconnector sync --flow customers_to_members --limit 10
-  mlconnector sync --full                          now and then: finds deletions and computed fields
+  mlconnector sync --record 10000                  one record, whenever it changed
+  mlconnector sync --full                          once a night: finds deletions and computed fields
 """
 
 
@@ -53,7 +54,10 @@ def command(
     """Send what is new or changed since the last run, and what was left over.
 
     Unchanged records are not sent. A record that cannot be sent is put on record with its reason and never blocks
-    the others.
+    the others; it counts for the exit code of the run in which it failed, and waits in `status` from then on.
+
+    A dry run reads both systems and the state file and writes nothing anywhere. After a change of `map` or `when`,
+    --full lets every record go through the new one.
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")

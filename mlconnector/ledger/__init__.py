@@ -21,26 +21,32 @@ from mlconnector.model import LedgerEntry, Outcome, Step
 
 _COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
-_UPSERT = """
+_SETTLE = """
 INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
                     source_modified, wants, memo, run_id, updated_at, owns)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+VALUES {rows}
 ON CONFLICT (flow, source_id) DO UPDATE SET
-    status = ?3, target_key = coalesce(?4, target_key), target_id = coalesce(?5, target_id),
-    digest = coalesce(?6, digest), code = ?7, reason = ?8,
-    attempts = CASE WHEN ?9 = 0 THEN 0 ELSE attempts + ?9 END, retry_at = ?10,
-    source_modified = coalesce(?11, source_modified), wants = ?12, memo = coalesce(?13, memo),
-    run_id = ?14, updated_at = ?15,
-    owns = CASE WHEN ?3 IN ('skipped', 'removed') THEN 0 WHEN ?4 IS NULL THEN owns ELSE 1 END
+    status = excluded.status, target_key = coalesce(excluded.target_key, target_key),
+    target_id = coalesce(excluded.target_id, target_id), digest = coalesce(excluded.digest, digest),
+    code = excluded.code, reason = excluded.reason,
+    attempts = CASE WHEN excluded.attempts = 0 THEN 0 ELSE attempts + excluded.attempts END,
+    retry_at = excluded.retry_at, source_modified = coalesce(excluded.source_modified, source_modified),
+    wants = excluded.wants, memo = coalesce(excluded.memo, memo), run_id = excluded.run_id,
+    updated_at = excluded.updated_at,
+    owns = CASE WHEN excluded.status IN ('skipped', 'removed') THEN 0
+                WHEN excluded.target_key IS NULL THEN owns ELSE 1 END
 """
 _FORGET = """
 UPDATE ledger INDEXED BY ledger_former SET target_key = NULL, target_id = NULL
 WHERE flow = ? AND target_key = ? AND owns = 0 AND target_id = ? AND source_id <> ?
 """
 """A counterpart that found a new owner is nobody else's any more, whoever it belonged to before."""
-_ATTEMPT = "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ATTEMPT = "INSERT INTO attempts VALUES {rows}"
 _LOOK_UP = 500
 """Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
+_AT_ONCE = (256, 32, 1)
+"""Rows of one INSERT. Each statement gives the interpreter's lock away and has to wait for it again, so few are quick;
+only these sizes, so that the prepared statements are used again."""
 
 OPEN = ("failed", "held", "sending", "unknown")
 """Statuses of records that are not settled."""
@@ -50,9 +56,8 @@ OPEN = ("failed", "held", "sending", "unknown")
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
-    `wants` is a key that another record owns; `takes_over` is the removed record that had `key` before. `before` is
-    the record's row as it was when it was planned and `record` what the source sent: they are not stored, they
-    serve what is told of it.
+    `wants` is a key that another record owns. `before` is the record's row as it was when it was planned and `record`
+    what the source sent: they are not stored, they serve what is told of it.
     """
 
     source_id: str
@@ -93,33 +98,35 @@ class Ledger:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
             db = _connect(f"file:{_quoted(path)}?mode=rw")
+            _refuse_foreign(db, path)
             db.execute("PRAGMA journal_mode = WAL")
             for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -8000"):
                 db.execute(f"PRAGMA {pragma}")
             _prepare(db, path)
+            ledger = cls(db, now)
+            ledger._belongs_to(connection, path)
+            ledger._recover()
         except (OSError, sqlite3.Error) as error:
             raise _unusable(path, error) from error
-        ledger = cls(db, now)
-        ledger._belongs_to(connection, path)
-        ledger._recover()
         return ledger
 
     @classmethod
     def look(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
         """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet."""
-        if not path.exists():
-            db = _connect(":memory:")
-            schema.migrate(db)
-            return cls(db, now)
         try:
+            if not path.exists():
+                db = _connect(":memory:")
+                schema.migrate(db)
+                return cls(db, now)
             db = _connect(f"file:{_quoted(path)}?mode=ro")
+            _refuse_foreign(db, path)
             version = db.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.Error as error:
+            if version != schema.VERSION:
+                raise _other_version(path, version)
+            ledger = cls(db, now)
+            ledger._check_name(connection, path)
+        except (OSError, sqlite3.Error) as error:
             raise _unusable(path, error) from error
-        if version != schema.VERSION:
-            raise _other_version(path, version)
-        ledger = cls(db, now)
-        ledger._check_name(connection, path)
         return ledger
 
     def copy(self) -> Self:
@@ -133,6 +140,18 @@ class Ledger:
     def close(self) -> None:
         """Closes the file; what was committed is there."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Closes the file; what SQLite said of a damaged one becomes a Stop."""
+        self.close()
+        if isinstance(error, sqlite3.Error) and _lies_in_the_file(error):
+            raise Stop(
+                f"the state file cannot be read: {error}",
+                hint="check the disk; a damaged file is replaced by your last backup",
+            ) from error
 
     # the hot path
 
@@ -148,16 +167,17 @@ class Ledger:
 
     def removed(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
         """Records with these keys whose counterparts were removed, and can come back for another record."""
+        if not keys or not self._has_former(flow):
+            return {}
         query = f"{_SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
         return {str(row[3]): _entry(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
 
-    def begin(self, flow: str, run_id: int, chunk: Sequence[Settled]) -> int:
-        """Says that these steps are about to be sent; committed before it returns the chunk's number."""
-        steps = json.dumps([[one.source_id, one.key] for one in chunk])
+    def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str, str | None]]) -> int:
+        """Says that these records (id, key it will own) are about to be sent; committed when it returns its number."""
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
-                (flow, run_id, self._stamp(), steps),
+                (flow, run_id, self._stamp(), json.dumps(chunk)),
             )
         return int(cursor.lastrowid or 0)
 
@@ -165,20 +185,38 @@ class Ledger:
         """Stores what became of one or more chunks, and of records nothing was sent for; one commit."""
         at = self._stamp()
         with self._transaction():
-            self._db.executemany(
-                _FORGET,
-                [
-                    (flow, one.key, one.outcome.target_id, one.source_id)
-                    for one in settled
-                    if _is_new_owner(one)
-                ],
-            )
-            self._db.executemany(_UPSERT, [_row(flow, run_id, at, one) for one in settled])
-            self._db.executemany(
+            self._forget_former(flow, settled)
+            self._insert(_SETTLE, [_row(flow, run_id, at, one) for one in settled])
+            self._insert(
                 _ATTEMPT,
                 [_attempt(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
             )
             self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
+
+    def _forget_former(self, flow: str, settled: Sequence[Settled]) -> None:
+        new = {one.key: one for one in settled if one.key is not None and _is_new_owner(one)}
+        former = f"{_SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
+        keys = [row[3] for row in self._in(former, flow, new)] if new and self._has_former(flow) else []
+        for one in (new[key] for key in keys):
+            self._db.execute(_FORGET, (flow, one.key, one.outcome.target_id, one.source_id))
+
+    def _has_former(self, flow: str) -> bool:
+        row = self._db.execute(
+            "SELECT 1 FROM ledger INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key > '' LIMIT 1",
+            (flow,),
+        )
+        return row.fetchone() is not None
+
+    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        start = 0
+        for size in _AT_ONCE:
+            while len(rows) - start >= size:
+                part = rows[start : start + size]
+                marks = f"({', '.join('?' * len(part[0]))})"
+                self._db.execute(
+                    statement.format(rows=", ".join([marks] * size)), [value for row in part for value in row]
+                )
+                start += size
 
     def release(self, flow: str, keys: Collection[str]) -> int:
         """Lets the records that wait for these keys come up again; says how many."""
@@ -432,12 +470,14 @@ class Ledger:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
                     self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
+            if not _lies_in_the_file(error):
+                raise
             raise Stop(
                 f"the state file cannot be written: {error}",
                 hint="check the free space and the rights of the state file; nothing is lost, run again then",
@@ -510,6 +550,21 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         raise _other_version(path, version)
     if version < schema.VERSION:
         schema.migrate(db)
+
+
+def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
+    """Not ours are tables without those that every state file has from its first moment on."""
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and "_sqlite_migrations" not in tables:
+        raise ConfigError(
+            f"{path}: this is a database, but not a state file of mlconnector",
+            hint="name another file (state: in the connection file)",
+        )
+
+
+def _lies_in_the_file(error: sqlite3.Error) -> bool:
+    """Whether it is full, locked, gone or damaged; any other error is a mistake of this program."""
+    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
 
 
 def _other_version(path: Path, version: int) -> ConfigError:

@@ -113,17 +113,16 @@ class Bulk:
         return outcomes
 
     def _created(self, draft: Draft, member: BulkMember, raw: Answer) -> Outcome:
-        if draft.step.action == "update" and member.status != "pending":
-            # it was a member when it was last written: somebody archived it after the archived ones were listed
-            self.api.archive(self.audience.id, member.id)
-            return draft.stays_archived()
-        if member.status and member.status != draft.status_if_new:
+        if member.status and member.status != draft.bulk_status:
             log.warning(
                 "mailchimp gave a new member the status %s where %s was asked for: one by one from here",
                 member.status,
-                draft.status_if_new,
+                draft.bulk_status,
             )
             self.works = False
+        if draft.is_known:  # somebody archived it after that was looked up: it goes back there
+            self.api.archive(self.audience.id, member.id)
+            return draft.stays_archived()
         return self._tagged(draft, member, "created", raw)
 
     def _tagged(self, draft: Draft, member: BulkMember, status: Status, raw: Answer) -> Outcome:
@@ -154,7 +153,7 @@ class Bulk:
         if member.status == "archived":
             return draft.stays_archived()
         if all(alike(member.merge_fields.get(tag, ""), value) for tag, value in draft.merge_values().items()):
-            return draft.done("unchanged", member.id, None)
+            return self.single.tagged(draft, member, "unchanged", None)
         return self.single.upsert(draft)
 
 

@@ -21,6 +21,9 @@ SKIPPED = {
     "archived": "somebody archived this member in Mailchimp; it stays archived",
 }
 """Refusals that are the person's or the marketing team's decision: not a failure, and not tried again."""
+NOBODY_NEW = "transactional"
+"""What a bulk call gives members that are known to exist, should one have been archived a moment ago: it would count
+as new there (sheet 7.1), and nobody who was archived may become subscribed."""
 _NOT_SENT = ("merge_fields", "tags", "status_if_new", "status", "audience")
 _STRICT_TYPES = ("address", "birthday", "date", "number", "zip", "imageurl")
 
@@ -56,10 +59,14 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One step for one audience. `old_hash` is the member it is linked to there, None if there is none."""
+    """One step for one audience. `old_hash` is the member it is linked to there, None if there is none.
+
+    `seen` says that its address was looked up just now and is a member.
+    """
 
     step: Step
     audience: Audience
+    seen: bool = False
 
     @property
     def address(self) -> str:
@@ -97,15 +104,25 @@ class Draft:
         status = str(self.step.mapped.body.get("status_if_new", "subscribed"))
         return "pending" if status == "subscribed" and self.audience.double_optin else status
 
+    @property
+    def is_known(self) -> bool:
+        """Whether its address is a member already, as far as anybody can know."""
+        return self.seen or self.old_hash == self.hash
+
+    @property
+    def bulk_status(self) -> str:
+        """What a bulk call says for those who are new."""
+        return NOBODY_NEW if self.is_known else self.status_if_new
+
     def as_new(self) -> Draft:
         """The same for a member that is not there any more."""
         return Draft(replace(self.step, action="create", target_id=None, memo=None), self.audience)
 
     def tag_changes(self, has: Sequence[str] = ()) -> dict[str, bool]:
         """Tags to add (those the member does not have) and to take away (sent before, not given any more)."""
-        before = (self.step.memo or {}).get("tags", ())
-        known = {tag.lower() for tag in has}
-        changes = {str(tag): False for tag in before if tag not in self.tags}
+        before = [str(tag) for tag in (self.step.memo or {}).get("tags", ())]
+        known, wanted = {tag.lower() for tag in has}, {tag.lower() for tag in self.tags}
+        changes = {tag: False for tag in before if tag.lower() not in wanted}
         return {**changes, **{tag: True for tag in self.tags if tag.lower() not in known}}
 
     def body(self) -> dict[str, Any]:
@@ -116,7 +133,7 @@ class Draft:
 
     def bulk_body(self) -> dict[str, Any]:
         """For the bulk call: a status for those who are new, and tags."""
-        body = {**self.body(), "status_if_new": self.status_if_new}
+        body = {**self.body(), "status_if_new": self.bulk_status}
         return {**body, "tags": self.tags} if self.tags else body
 
     def merge_values(self) -> dict[str, Any]:

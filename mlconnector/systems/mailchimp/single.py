@@ -7,7 +7,7 @@ connection archived and nobody touched since.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlconnector.errors import Rejected
@@ -23,6 +23,8 @@ class Single:
 
     api: Api
     audience: str
+    put_away: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Members archived in this run because their record moved on to another member: hash → how they stood."""
 
     def upsert(self, draft: Draft) -> Outcome:
         """Updates the member, or creates it with `status_if_new`; one that is archived is left alone."""
@@ -33,7 +35,7 @@ class Single:
         if before is None:
             body["status_if_new"] = draft.status_if_new
         member, answer = self._put(draft, draft.hash, body)
-        return self._tagged(draft, member, "created" if before is None else "updated", answer)
+        return self.tagged(draft, member, "created" if before is None else "updated", answer)
 
     def blank_postal_address(self, draft: Draft) -> Outcome:
         """Its ADDRESS is incomplete, here or there: the rest is written with an empty one."""
@@ -44,7 +46,7 @@ class Single:
         if before is None:
             body["status_if_new"] = draft.status_if_new
         member, answer = self.api.put(self.audience, draft.hash, body)
-        done = self._tagged(draft, member, "created" if before is None else "updated", answer)
+        done = self.tagged(draft, member, "created" if before is None else "updated", answer)
         return replace(
             done, code="incomplete-address", reason="its postal address is incomplete and was left empty"
         )
@@ -56,7 +58,9 @@ class Single:
         if old is None:  # an earlier attempt moved it, or somebody deleted it
             return self.upsert(draft)
         if old.status == "archived":
-            return self.revive(draft)
+            new = self.api.member(self.audience, draft.hash)
+            is_there = new is not None and new.status != "archived"
+            return self.upsert(draft) if is_there else self.revive(draft)
         try:
             member, answer = self._move(draft, draft.old_hash)
         except Rejected as error:
@@ -66,21 +70,28 @@ class Single:
         if member.id != draft.hash:
             reason = "Mailchimp kept the old address"
             return Outcome("failed", code="address-not-changed", reason=reason, request_id=answer.request_id)
-        return self._tagged(draft, member, "updated", answer)
+        return self.tagged(draft, member, "updated", answer)
 
     def remove(self, draft: Draft) -> Outcome:
         """Archives the member and remembers how it stood, so that it can come back as it was."""
         step = draft.step
+        if step.target_id and draft.old_hash is None:
+            reason = "its member is in another audience than the file names now, and stays there"
+            return Outcome("removed", target_id=step.target_id, code="other-audience", reason=reason, memo={})
         hash_ = draft.old_hash or member_hash((step.was_key or "").removeprefix("email:"))
+        away = Outcome("removed", target_id=draft.target_id(hash_), code="already-away", memo={})
         member = self.api.member(self.audience, hash_)
         if member is None or member.status == "archived":
-            return Outcome("removed", target_id=draft.target_id(hash_), code="already-away", memo={})
+            return away
         try:
             answer = self.api.archive(self.audience, hash_)
         except Rejected as error:
             if error.status != 405:
                 raise
-            reason = f"Mailchimp does not archive a member that is {member.status}"
+            now = self.api.member(self.audience, hash_)
+            if now is None or now.status == "archived":  # by us, whose answer got lost, or by somebody else
+                return away
+            reason = f"Mailchimp does not archive a member that is {now.status}"
             return Outcome(
                 "skipped",
                 code="not-removable",
@@ -88,22 +99,19 @@ class Single:
                 answer=error.answer,
                 request_id=error.request_id,
             )
-        after = self.api.member(self.audience, hash_)
-        memo = {
-            **(step.memo or {}),
-            "archived": {"status": member.status, "at": after.last_changed if after else ""},
-        }
-        return Outcome(
-            "removed",
-            target_id=draft.target_id(hash_),
+        return replace(
+            away,
+            code="",
             answer=str(answer.status),
             request_id=answer.request_id,
-            memo=memo,
+            memo={**(step.memo or {}), "archived": self._archived_as(member)},
         )
 
     def revive(self, draft: Draft) -> Outcome:
         """Brings back what this connection archived, with the status it had, if nobody touched it since."""
         ours, hash_ = draft.archived_by_us, draft.old_hash
+        if hash_ is None and draft.hash in self.put_away:
+            ours, hash_ = self.put_away[draft.hash], draft.hash
         if ours is None or hash_ is None:
             return draft.stays_archived()
         member = self.api.member(self.audience, hash_)
@@ -113,7 +121,7 @@ class Single:
         if not ours.get("at") or member.last_changed != ours["at"]:
             return draft.stays_archived()
         revived, answer = self.api.revive(self.audience, hash_, draft.body(), str(ours["status"]))
-        return self._tagged(draft, revived, "updated", answer)
+        return self.tagged(draft, revived, "updated", answer)
 
     def _merge(self, draft: Draft, old: Member) -> Outcome:
         """The new address is a member already: that one is updated, the old one archived, the stricter consent wins."""
@@ -124,14 +132,20 @@ class Single:
         if old.status == "unsubscribed" and new.status in ("subscribed", "pending"):
             body["status"] = "unsubscribed"
         member, answer = self._put(draft, draft.hash, body)
-        done = self._tagged(draft, member, "updated", answer)
+        done = self.tagged(draft, member, "updated", answer)
         try:
             self.api.archive(self.audience, old.id)
+            self.put_away[old.id] = self._archived_as(old)
         except Rejected as error:
             if error.status not in (404, 405):
                 raise
         reason = "the new address was a member already; that one was updated and the old one archived"
         return replace(done, code="address-taken", reason=reason)
+
+    def _archived_as(self, before: Member) -> Mapping[str, Any]:
+        """How a member stood that was archived just now, and the stamp that says whether anybody touches it."""
+        after = self.api.member(self.audience, before.id)
+        return {"status": before.status, "at": after.last_changed if after else ""}
 
     def _put(self, draft: Draft, hash_: str, body: Mapping[str, Any]) -> tuple[Member, Answer]:
         try:
@@ -151,7 +165,8 @@ class Single:
             self.audience, old_hash, draft.body()
         )  # a strict server wants a status with PUT
 
-    def _tagged(self, draft: Draft, member: Member, status: Status, answer: Answer) -> Outcome:
+    def tagged(self, draft: Draft, member: Member, status: Status, answer: Answer | None) -> Outcome:
+        """Adds and takes away its tags, which a PUT cannot carry; the Outcome is that all is done."""
         changes = draft.tag_changes([str(tag.get("name", "")) for tag in member.tags or ()])
         if changes:
             self.api.tag(self.audience, member.id, changes)

@@ -22,8 +22,9 @@ from mlconnector.systems.mailchimp.single import Single
 FEW = 10
 """Up to so many members are looked at one by one before they are written: that read sees what happened just now.
 
-For more of them the list of archived members is read; such a list may lag by seconds (sheet 4.10)."""
-REFRESH_SECONDS = 60.0
+Of more than these, those that are not linked yet are, if they are so few; for the others the list of archived
+members is read, and such a list may lag by seconds (sheet 4.10)."""
+REFRESH_SECONDS = 10.0
 """How old the list of archived members may get before its news are read."""
 
 Standing = Literal["archived", "absent", "there", "not-looked"]
@@ -87,25 +88,27 @@ class MemberWriter:
             if single is not None:
                 outcomes[draft.step.source_id] = self._bulk.guarded(single, draft)
             else:
-                together.append(draft.as_new() if standing == "absent" else draft)
+                together.append(
+                    draft.as_new() if standing == "absent" else replace(draft, seen=standing == "there")
+                )
         if together:
             outcomes.update(self._bulk.send(together))
         return [outcomes[step.source_id] for step in steps]
 
     def _standings(self, drafts: Sequence[Draft]) -> list[Standing]:
         writes = [draft for draft in drafts if draft.step.action != "remove"]
-        if len(writes) > FEW:
+        unlinked = [draft for draft in writes if draft.old_hash != draft.hash]
+        looked_at = writes if len(writes) <= FEW else unlinked if len(unlinked) <= FEW else []
+        found = {draft.step.source_id: self._look(draft) for draft in looked_at}
+        if len(looked_at) < len(writes):
             self._archived.refresh(self._audience.id if self._audience else "")
-        return [
-            "not-looked"
-            if draft.step.action == "remove"
-            else self._look(draft)
-            if len(writes) <= FEW
-            else "archived"
-            if draft.hash in self._archived
-            else "not-looked"
-            for draft in drafts
-        ]
+            rest = [draft for draft in writes if draft.step.source_id not in found]
+            found.update((draft.step.source_id, self._list_says(draft)) for draft in rest)
+        return [found.get(draft.step.source_id, "not-looked") for draft in drafts]
+
+    def _list_says(self, draft: Draft) -> Standing:
+        ours = self._single.put_away if self._single else {}
+        return "archived" if draft.hash in self._archived or draft.hash in ours else "not-looked"
 
     def _look(self, draft: Draft) -> Standing:
         member = self._api.member(draft.audience.id, draft.hash)
