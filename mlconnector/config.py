@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -224,6 +224,7 @@ class _Reading:
         head = self._convert(data, FileHead, ())
         systems = [self._system(alias, part) for alias, part in _groups(data.get("systems"))]
         flows = [self._flow(name, part) for name, part in _groups(data.get("flows"))]
+        self._check_places([flow for flow in flows if flow])
         state = self._state(head) if head else Path()
         overlap = self._overlap(head) if head else timedelta()
         if self.problems:
@@ -315,6 +316,15 @@ class _Reading:
         )
         return BoundFlow(flow, kind.name, options, rules, when)
 
+    def _check_places(self, flows: Sequence[BoundFlow]) -> None:
+        """Of two flows into one place neither may archive: it would archive what the other one keeps (trap 5)."""
+        for one in flows:
+            others = [other.flow.name for other in flows if other is not one and _place(other) == _place(one)]
+            for option in ("on_delete", "on_exclude"):
+                if others and getattr(one.flow, option) == "archive":
+                    path: KeyPath = ("flows", one.flow.name, option)
+                    self._fail(path, f"cannot be archive: {others[0]} writes to the same place")
+
     def _end(self, path: KeyPath, alias: Any, kind: FlowKind, wanted: str) -> None:
         """One end of a flow; what is no text was reported with the flow's shape."""
         systems = self.document.data.get("systems")
@@ -345,6 +355,10 @@ class _Reading:
         if total > _LONGEST_OVERLAP:
             self._fail(("overlap",), "is longer than 30 days; sync --full reads everything again")
         return total
+
+
+def _place(bound: BoundFlow) -> tuple[str, str, str]:
+    return bound.flow.target, bound.flow.into, FLOWS[bound.kind].place(bound.options)
 
 
 def _groups(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -373,3 +373,15 @@ def test_reading_a_file_imports_nothing_heavy() -> None:
     code = f"import sys, mlconnector.config; print([name for name in {heavy} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_of_two_flows_into_one_audience_neither_may_archive(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "name: n\nsystems:\n  erp: {kind: business_central, tenant: t, client_id: c, company: C}\n"
+        "  mail: {kind: mailchimp}\nflows:\n"
+        "  customers_to_members: {from: erp, to: mail, audience: All, on_delete: archive}\n"
+        "  vendors_to_members: {from: erp, to: mail, audience: all}\n"
+    )
+    with pytest.raises(ConfigError, match=r"customers_to_members\.on_delete: cannot be archive"):
+        load_connection(file, {})

@@ -71,13 +71,14 @@ def _first_sync(stage: Stage) -> None:
 
 def _nothing_to_do(stage: Stage) -> None:
     stage.chapter("3. A run with nothing to do")
-    before = stage.requests
+    before, written_to = stage.requests, stage.mail.requests_seen
     stage.say(
         "What cron does every ten minutes. When nothing changed, nothing is printed and no mail is sent."
     )
     printed = stage.run("sync", cron=True)
     stage.expect(
-        f"it printed nothing and made {stage.requests - before} requests, all of them reads", printed == ""
+        f"it printed nothing and made {stage.requests - before} requests, none of them to Mailchimp",
+        printed == "" and stage.mail.requests_seen == written_to,
     )
 
 

@@ -24,6 +24,7 @@ class FlowKind:
 
     `check(rules, compiled)` gives the problems that only this flow can see, each with its path below `map:`.
     `complete(options, compiled)` gives what the target wants to know besides the options (merge fields).
+    `place(options)` names where in the target it writes, so that two flows into one place can be told.
     `bind(options, map, when)` gives the function the engine calls for each upsert; it never raises.
     """
 
@@ -41,6 +42,7 @@ class FlowKind:
     check: Callable[[Mapping[str, Any], CompiledMap], Iterable[Problem]]
     complete: Callable[[Any, CompiledMap], Any]
     bind: Callable[[Any, CompiledMap, CompiledWhen], MapFunction]
+    place: Callable[[Any], str]
 
     def rules(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The map lines that hold once a file's own lines are laid over the default ones."""

@@ -176,6 +176,11 @@ def _address_problems(target: TargetField) -> Iterator[Problem]:
         yield Problem((target.name, "parts"), f"Mailchimp takes no address without {' and '.join(missing)}")
 
 
+def place(options: MemberOptions) -> str:
+    """The audience; letter case makes no other one of it."""
+    return options.audience.strip().lower()
+
+
 def bind(options: MemberOptions, compiled: CompiledMap, when: CompiledWhen) -> MapFunction:
     """The function that makes a member of a change.
 
@@ -334,6 +339,7 @@ CUSTOMERS_TO_MEMBERS = FlowKind(
     check=check,
     complete=complete,
     bind=bind,
+    place=place,
 )
 
 VENDORS_TO_MEMBERS = FlowKind(
@@ -363,4 +369,5 @@ VENDORS_TO_MEMBERS = FlowKind(
     check=check,
     complete=complete,
     bind=bind,
+    place=place,
 )

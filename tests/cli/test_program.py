@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ from mlconnector.errors import AuthError, ConnectorError, Later, LockedError, Re
 from tests.cli.conftest import World
 
 HEAVY = {"requests", "rich", "keyring", "sqlite_utils", "yaml", "tenacity", "msgspec"}
-THERE = [name for name in COMMANDS if name not in ("sandbox", "demo")]
 
 
 def imported(*words: str) -> set[str]:
@@ -46,7 +46,7 @@ def test_a_run_that_finds_the_lock_taken_imports_neither_requests_nor_keyring(
         assert not imported("sync") & {"requests", "rich", "keyring", "tenacity", "sqlite_utils"}
 
 
-@pytest.mark.parametrize("name", THERE)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_examples_and_the_summary_of_the_table_holds(name: str) -> None:
     shown = CliRunner().invoke(program, [name, "--help"])
     assert shown.exit_code == 0
@@ -189,3 +189,10 @@ def test_a_reader_that_went_away_is_no_error() -> None:
     process = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
     assert process.stdout.strip() == "0"
     assert process.stderr == ""
+
+
+def test_a_letter_that_the_locale_cannot_spell_ends_no_run() -> None:
+    words = [sys.executable, "-m", "mlconnector", "init", "-o", "-"]
+    process = subprocess.run(words, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True)
+    assert (process.returncode, process.stderr) == (0, b"")
+    assert b"SE-Sk?ne" in process.stdout

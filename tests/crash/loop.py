@@ -227,13 +227,13 @@ class Loop:
     def entries(self) -> dict[str, Any]:
         """What the ledger says of every customer there is, by its number."""
         rows = {row["id"]: row["number"] for row in self.erp.rows("customers")}
-        ledger = Ledger.look(self.connection.state, self.clock.now)
+        ledger = Ledger.look(self.connection.state, "nordkran", self.clock.now)
         found = ledger.entries(FLOW, list(rows))
         ledger.close()
         return {rows[id_]: entry for id_, entry in found.items()}
 
     def watermark(self) -> str | None:
-        ledger = Ledger.look(self.connection.state, self.clock.now)
+        ledger = Ledger.look(self.connection.state, "nordkran", self.clock.now)
         found = ledger.watermark(FLOW)
         ledger.close()
         return found

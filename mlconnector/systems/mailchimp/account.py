@@ -66,8 +66,9 @@ class Mailchimp:
             self._opened.http.close()
 
     def describe(self, entity: str, options: Sequence[Any]) -> tuple[Sequence[FieldInfo], Mapping[str, Any]]:
-        """The member's own fields, and the merge fields of the audiences that flows write to; no sample."""
+        """The member's own fields and the merge fields of the audiences that flows write to; the first member."""
         fields = list(MEMBER.values())
+        sample: dict[str, Any] = {}
         for name in dict.fromkeys(option.audience for option in options):
             audience = self._audience(name)
             fields += [
@@ -76,14 +77,16 @@ class Mailchimp:
                 )
                 for tag, kind in self._api.merge_fields(audience.id).items()
             ]
-        return fields, {}
+            sample = sample or self._api.first_member(audience.id)
+        return fields, sample
 
     def check(self, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
         """Log-in, role, clock, and for each flow the audience and its merge fields."""
+        where = flows[0][0].target if flows else "mailchimp"
         try:
-            yield from self._check_account()
+            yield from self._check_account(where)
         except ConnectorError as error:
-            yield Finding("error", "mailchimp", error.message, error.hint)
+            yield Finding("error", where, error.message, error.hint)
             return
         for flow, options in flows:
             try:
@@ -91,25 +94,25 @@ class Mailchimp:
             except ConnectorError as error:
                 yield Finding("error", flow.name, error.message, error.hint)
 
-    def _check_account(self) -> Iterator[Finding]:
+    def _check_account(self, where: str) -> Iterator[Finding]:
         account, answer = self._api.account()
         role = str(account.get("role", ""))
         name = account.get("account_name", "")
         if role in ("viewer", "author"):
             yield Finding(
                 "error",
-                "mailchimp",
+                where,
                 f"logged in to {name} as {role}, who may not write members",
                 "use a key of a user with the role Manager, Admin or Owner",
             )
         else:
-            yield Finding("ok", "mailchimp", f"logged in to {name} as {role or 'a user'}")
+            yield Finding("ok", where, f"logged in to {name} as {role or 'a user'}")
         there = answer.date()
         skew = abs((self._tools.now() - there).total_seconds()) if there else 0.0
         if skew > CLOCK_SKEW_SECONDS:
             yield Finding(
                 "warning",
-                "mailchimp",
+                where,
                 f"this machine's clock is {skew:.0f} s off",
                 "switch on time synchronisation",
             )

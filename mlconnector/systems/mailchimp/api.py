@@ -24,6 +24,7 @@ READ_TIMEOUT_SECONDS = 130.0
 """The server gives up after 120 s (sheet 11.1)."""
 PAGE = 1000
 _MEMBER_FIELDS = "id,email_address,status,last_changed,merge_fields,tags,contact_id"
+_SAMPLE = "members.email_address,members.tags,members.merge_fields"
 _DATA_CENTRE = re.compile(r"[a-z]{2,5}\d{1,3}")
 
 
@@ -137,6 +138,16 @@ class Api:
                 return None
             raise
         return _MEMBER.decode(answer.body)
+
+    def first_member(self, audience: str) -> dict[str, Any]:
+        """Any member as a sample, its merge fields beside its own; {} in an empty audience."""
+        params = {"count": "1", "fields": f"members.vip,members.language,{_SAMPLE}"}
+        found = self.http.send("GET", f"/lists/{audience}/members", params=params).json().get("members", [])
+        if not found:
+            return {}
+        member = dict(found[0])
+        member["tags"] = [tag.get("name", "") for tag in member.get("tags", ())]
+        return {**member, **member.pop("merge_fields", {})}
 
     def archived(self, audience: str, since: str | None = None) -> Iterator[Member]:
         """Everybody who is archived now (or was changed since); a collection read, which may lag (sheet 4.10)."""
