@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -35,15 +36,18 @@ log = logging.getLogger("mlconnector.http")
 ATTEMPTS = 5
 LONGEST_WAIT_SECONDS = 120.0
 """A vendor that asks for a longer pause ends the flow as Later: cron comes back."""
+LONGEST_RETRY_AFTER_SECONDS = 86_400.0
+"""More than a day is taken for a mistake (a point in time where seconds belong): nothing waits for years."""
 
 _BROKEN = (
     requests.ConnectionError,
     requests.exceptions.ChunkedEncodingError,
-    urllib3.exceptions.ProtocolError,
-    urllib3.exceptions.DecodeError,
+    urllib3.exceptions.HTTPError,
 )
 _TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+_HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""TLS errors that say nothing about trust: a gateway that restarts, a line that went away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,13 @@ class Answer:
             return None
 
     def retry_after(self, now: datetime) -> float | None:
-        """Seconds the server asks to wait (it may say it as a date), None if it does not say."""
+        """Seconds the server asks to wait, None if it does not say; a date counts from the server's own clock."""
         text = self.headers.get("Retry-After", "").strip()
-        if not text:
-            return None
-        if text.isdigit():
-            return float(text)
+        if text.isdecimal():
+            return min(float(text), LONGEST_RETRY_AFTER_SECONDS)
         with contextlib.suppress(ValueError, TypeError):
-            return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+            seconds = (parsedate_to_datetime(text) - (self.date() or now)).total_seconds()
+            return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS)
         return None
 
 
@@ -203,9 +206,9 @@ class Http:
         self._pace = Pace(limits.per_second, tools.sleep)
         self._session = requests.Session()
         self._session.trust_env = False  # asked once, here, instead of at every request
-        if not self.base_url.startswith(
-            "http://"
-        ):  # plain http leads to this machine only, where no proxy does
+        if (
+            urlsplit(self.base_url).scheme == "https"
+        ):  # plain http is for this machine, which no proxy leads to
             self._session.proxies = dict(get_environ_proxies(self.base_url))
         self._session.verify = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
@@ -320,6 +323,8 @@ class Http:
             try:
                 answer = self._exchange(call)
             except requests.exceptions.SSLError as error:
+                if isinstance(_cause(error), _HUNG_UP):
+                    raise self._broken(error, call) from None
                 raise Stop(
                     f"{self.system}: no trusted TLS connection to {origin(call.url)} ({error.__class__.__name__})",
                     hint="for a private certificate authority set REQUESTS_CA_BUNDLE to its bundle",
@@ -446,6 +451,10 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _refused(error: Exception) -> bool:
-    reason: Any = error.args[0] if error.args else error
-    cause = getattr(reason, "reason", reason)
-    return isinstance(cause, (urllib3.exceptions.NewConnectionError, urllib3.exceptions.NameResolutionError))
+    return isinstance(_cause(error), urllib3.exceptions.NewConnectionError)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies at the bottom of an error that requests and urllib3 wrapped."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    return _cause(inner) if isinstance(inner, BaseException) else error

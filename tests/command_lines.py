@@ -46,7 +46,9 @@ def parse(line: str) -> list[click.Command]:
     return called
 
 
-def every_command(start: click.Command = program, name: str = "mlconnector") -> Iterator[tuple[str, click.Command]]:
+def every_command(
+    start: click.Command = program, name: str = "mlconnector"
+) -> Iterator[tuple[str, click.Command]]:
     """All commands with their whole names: `mlconnector secrets set`."""
     yield name, start
     if isinstance(start, click.Group):

@@ -19,13 +19,13 @@ from mlconnector.systems.business_central import verdict
 from mlconnector.template import template
 from mlconnector.transforms import TRANSFORMS
 
-_MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n).*?(\n<!-- end -->)", re.S)
+_MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n)(?:(?!<!-- made).)*?(<!-- end -->)", re.S)
 _CUSTOMERS, _VENDORS = FLOWS["customers_to_members"], FLOWS["vendors_to_members"]
 
 
 def renewed(readme: str) -> str:
     """The text with every made part as the code has it now."""
-    return _MADE.sub(lambda found: found[1] + MADE[found[2]]() + found[3], readme)
+    return _MADE.sub(lambda found: f"{found[1]}{MADE[found[2]]()}\n{found[3]}", readme)
 
 
 def names(readme: str) -> list[str]:
@@ -46,7 +46,9 @@ def escaped(cell: str) -> str:
     return "`".join(parts)
 
 
-def settings(struct: type[msgspec.Struct], *, leave_out: Sequence[str] = (), before: str = "") -> Iterator[list[str]]:
+def settings(
+    struct: type[msgspec.Struct], *, leave_out: Sequence[str] = (), before: str = ""
+) -> Iterator[list[str]]:
     """A row for each setting: name, default, description with what it may be."""
     schema = msgspec.json.schema(struct)["$defs"][struct.__name__]
     for name, about in schema["properties"].items():
@@ -135,10 +137,12 @@ def _fields() -> str:
 
 def _login() -> str:
     rows = [
-        [f"AADSTS{number}", f"Entra: {message}", hint]
-        for number, (message, hint) in verdict._AADSTS.items()
+        [f"AADSTS{number}", f"Entra: {message}", hint] for number, (message, hint) in verdict._AADSTS.items()
     ]
-    rows += [[f"`{code}`", f"Business Central: {message}", hint] for code, (_, message, hint) in verdict._STOPS.items()]
+    rows += [
+        [f"`{code}`", f"Business Central: {message}", hint]
+        for code, (_, message, hint) in verdict._STOPS.items()
+    ]
     return table(("Shown", "What it means", "Next step"), iter(rows))
 
 

@@ -21,6 +21,7 @@ from mlconnector.template import template
 COMPANY = "CRONUS International Ltd."
 SECRETS: Mapping[str, str] = {"erp.client_secret": CLIENT_SECRET, "mail.api_key": API_KEY}
 """Constants of the emulators: they open nothing else. Even so, they do not stand in the connection file."""
+_BALANCE = "BALANCE: {from: customerFinancialDetail"
 AUDIENCES = {"customers_to_members": "Customers", "vendors_to_members": "Vendors"}
 MEMBERS = {
     "Customers": (
@@ -47,7 +48,10 @@ class Playground:
     mail_url: str
 
     def connection_text(self, name: str, **mail_settings: Any) -> str:
-        """The connection file that `init` writes, leading here; its state file stands beside it."""
+        """The connection file that `init` writes, leading here; its state file stands beside it.
+
+        The line for the balance is in use: that is what the ERP changes without marking the customer as changed.
+        """
         settings = {
             "erp": {
                 "tenant": TENANT,
@@ -58,7 +62,8 @@ class Playground:
             },
             "mail": {"base_url": f"{self.mail_url}/3.0", **mail_settings},
         }
-        return template(name=name, settings=settings, audiences=AUDIENCES, state=f"{name}.db")
+        text = template(name=name, settings=settings, audiences=AUDIENCES, state=f"{name}.db")
+        return text.replace(f"      # {_BALANCE}", f"      {_BALANCE}")
 
 
 def environment(file: Path) -> dict[str, str]:

@@ -84,12 +84,7 @@ class Stage:
         self._pauses = pauses and self._terminal
         self._environment = environment(self.file)
         self._started = time.monotonic()
-        text = playground.connection_text(NAME, chunk=20)
-        # the line that init writes as a comment: a balance is what the ERP changes without a mark
-        text = text.replace(
-            "      # BALANCE: {from: customerFinancialDetail", "      BALANCE: {from: customerFinancialDetail"
-        )
-        self.file.write_text(text, "utf-8")
+        self.file.write_text(playground.connection_text(NAME, chunk=20), "utf-8")
 
     def __enter__(self) -> Self:
         self._before = {name: os.environ.get(name) for name in self._environment}

@@ -56,8 +56,8 @@ def command(
     Unchanged records are not sent. A record that cannot be sent is put on record with its reason and never blocks
     the others; it counts for the exit code of the run in which it failed, and waits in `status` from then on.
 
-    A dry run reads both systems and the state file and writes nothing anywhere. After a change of `map` or `when`,
-    --full lets every record go through the new one.
+    A dry run writes nothing anywhere, its own state included. After a change of `map` or `when`, --full lets every
+    record go through the new one.
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")

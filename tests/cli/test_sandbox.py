@@ -95,6 +95,7 @@ def test_its_connection_file_works_in_processes_of_their_own(sandbox: Open) -> N
     assert sync.returncode == 1 and "fake-address" in sync.stdout, sync.stderr
     assert "customers_to_members" in status.stdout
     assert "customers_to_members: 10000" in explain.stdout and explain.returncode == 0
+    assert "merge_fields.BALANCE = " in explain.stdout
 
 
 def test_the_file_holds_no_secret_and_the_log_shows_none(sandbox: Open) -> None:

@@ -16,6 +16,9 @@ from mlconnector.model import Outcome, Status
 from mlconnector.systems.mailchimp.api import Api, Member, member_hash
 from mlconnector.systems.mailchimp.member import Draft
 
+_GETS_NO_MAIL = ("archived", "cleaned")
+"""There is nothing to archive about these; a bounced member cannot be (sheet 4.6)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Single:
@@ -81,24 +84,22 @@ class Single:
         hash_ = draft.old_hash or member_hash((step.was_key or "").removeprefix("email:"))
         away = Outcome("removed", target_id=draft.target_id(hash_), code="already-away", memo={})
         member = self.api.member(self.audience, hash_)
-        if member is None or member.status == "archived":
+        if member is None or member.status in _GETS_NO_MAIL:
             return away
+        if member.status == "pending":
+            reason = (
+                "Mailchimp archives nobody who was asked to confirm; once they did, a full sync archives them"
+            )
+            return Outcome("skipped", code="not-removable", reason=reason)
         try:
             answer = self.api.archive(self.audience, hash_)
         except Rejected as error:
-            if error.status != 405:
-                raise
-            now = self.api.member(self.audience, hash_)
-            if now is None or now.status == "archived":  # by us, whose answer got lost, or by somebody else
+            now = self.api.member(self.audience, hash_) if error.status == 405 else member
+            if (
+                now is None or now.status in _GETS_NO_MAIL
+            ):  # by us, whose answer got lost, or by somebody else
                 return away
-            reason = f"Mailchimp does not archive a member that is {now.status}"
-            return Outcome(
-                "skipped",
-                code="not-removable",
-                reason=reason,
-                answer=error.answer,
-                request_id=error.request_id,
-            )
+            raise
         return replace(
             away,
             code="",

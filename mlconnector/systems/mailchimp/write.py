@@ -7,7 +7,8 @@ counts as new in a bulk call (sheet 7.1), so it is found out before.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -51,8 +52,9 @@ class MemberWriter:
 
     def prepare(self, entity: str) -> None:
         """Finds the audience and creates the merge fields that are missing (sheet 5). Raises ConfigError."""
-        found = self._find_audience()
-        types = dict(self._api.merge_fields(found.id))
+        with _needed("its audiences"):
+            found = self._find_audience()
+        types = _types(self._api, found)
         for wanted in self._wanted:
             if wanted.tag not in types:
                 types.update(self._create_merge_field(found, wanted))
@@ -101,7 +103,8 @@ class MemberWriter:
         looked_at = writes if len(writes) <= FEW else unlinked if len(unlinked) <= FEW else []
         found = {draft.step.source_id: self._look(draft) for draft in looked_at}
         if len(looked_at) < len(writes):
-            self._archived.refresh(self._audience.id if self._audience else "")
+            with _needed("the list of archived members"):
+                self._archived.refresh(self._audience.id if self._audience else "")
             rest = [draft for draft in writes if draft.step.source_id not in found]
             found.update((draft.step.source_id, self._list_says(draft)) for draft in rest)
         return [found.get(draft.step.source_id, "not-looked") for draft in drafts]
@@ -111,7 +114,8 @@ class MemberWriter:
         return "archived" if draft.hash in self._archived or draft.hash in ours else "not-looked"
 
     def _look(self, draft: Draft) -> Standing:
-        member = self._api.member(draft.audience.id, draft.hash)
+        with _needed("a member by its address"):
+            member = self._api.member(draft.audience.id, draft.hash)
         if member is None:
             return "absent"
         return "archived" if member.status == "archived" else "there"
@@ -120,9 +124,7 @@ class MemberWriter:
         try:
             self._api.create_merge_field(audience.id, wanted.tag, wanted.type, wanted.label)
         except (Rejected, Uncertain) as error:
-            types = self._api.merge_fields(
-                audience.id
-            )  # there all the same? the answer may just have got lost
+            types = _types(self._api, audience)  # there all the same? the answer may have got lost
             if wanted.tag in types:
                 return types
             raise ConfigError(
@@ -130,6 +132,11 @@ class MemberWriter:
                 hint="an audience holds 30 merge fields (80 on Premium): delete unused ones, or drop lines from map:",
             ) from None
         return {wanted.tag: wanted.type}
+
+
+def _types(api: Api, audience: Audience) -> dict[str, str]:
+    with _needed("the merge fields"):
+        return dict(api.merge_fields(audience.id))
 
 
 class Archived:
@@ -155,6 +162,19 @@ class Archived:
             for member in self._api.archived(audience, since):
                 self._hashes.update((member.id, member_hash(member.email_address)))
             self._read_at = now
+
+
+@contextmanager
+def _needed(what: str) -> Iterator[None]:
+    """A refusal here is not one member's: without `what` nothing can be written safely."""
+    try:
+        yield
+    except Rejected as error:
+        raise ConfigError(
+            f"mailchimp does not give {what}: {error.message}",
+            hint="run: mlconnector check",
+            request_id=error.request_id,
+        ) from None
 
 
 def _single_for(single: Single, draft: Draft, standing: Standing) -> Callable[[Draft], Outcome] | None:

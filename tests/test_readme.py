@@ -1,0 +1,199 @@
+"""What README.md says is true of the code: commands, files, tables, codes, links.
+
+Tables that are made from the code are renewed by `pytest tests/test_readme.py --rewrite-golden`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mlconnector import remedies
+from mlconnector.config import load_connection
+from mlconnector.mapping import TargetType
+from mlconnector.model import LedgerEntry
+from mlconnector.secrets import variable
+from mlconnector.systems import SYSTEMS, load_system
+from mlconnector.template import template
+from tests import readme_tables
+from tests.command_lines import every_command, in_block, in_prose, parse
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+TEXT = README.read_text("utf-8")
+PROSE = re.sub(r"(?ms)^```.*?^```$", "", TEXT)
+DEMO = "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/mlconnector demo"
+TESTS = 'python3 -m venv .venv && .venv/bin/pip install -q ".[test]" && .venv/bin/python -m pytest -n 2 -q'
+PACKAGE = ROOT / "mlconnector"
+
+
+def blocks(*languages: str) -> list[str]:
+    found = re.findall(r"(?ms)^```(\w*)\n(.*?)^```$", TEXT)
+    return [block for language, block in found if language in languages]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, code marks and head line aside."""
+    _, _, below = TEXT.partition(f"\n## {heading}\n")
+    found = re.search(r"(?m)(?:^\|.*\n)+", below)
+    assert found, heading
+    lines = found[0].splitlines()[2:]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+
+
+# the commands
+
+
+def test_the_two_commands_stand_near_the_top_on_a_line_of_their_own() -> None:
+    above = TEXT.partition("\n## First run")[0].splitlines()
+    assert DEMO in above
+    assert TESTS in above
+
+
+def test_what_the_pipeline_runs_is_the_same() -> None:
+    pipeline = ROOT / ".ci" / "run"
+    if not pipeline.exists():
+        pytest.skip("this copy of the project comes without .ci")
+    run = pipeline.read_text("utf-8")
+    assert "-m pytest -n 2 -q" in run
+    assert "mlconnector demo" in run
+
+
+@pytest.mark.parametrize(
+    "line",
+    dict.fromkeys([line for block in blocks("sh", "crontab") for line in in_block(block)] + in_prose(PROSE)),
+)
+def test_every_command_line_parses(line: str) -> None:
+    assert parse(line)
+
+
+def test_command_lines_are_found_at_all() -> None:
+    found = [line for block in blocks("sh", "crontab") for line in in_block(block)]
+    assert len(found) >= 20
+    assert "mlconnector demo" in found
+    assert "mlconnector sync --full" in found
+    assert len(in_prose(PROSE)) >= 15
+
+
+def test_every_command_is_shown() -> None:
+    for name, _ in every_command():
+        if name not in ("mlconnector", "mlconnector secrets delete"):
+            assert name in TEXT
+
+
+# the connection file
+
+
+def test_the_whole_example_loads(tmp_path: Path) -> None:
+    whole = [block for block in blocks("yaml") if "\nname: " in block]
+    assert whole == [template()]
+    (tmp_path / "nordkran.yaml").write_text(whole[0], "utf-8")
+    assert len(load_connection(tmp_path / "nordkran.yaml").flows) == 2
+
+
+@pytest.mark.parametrize("block", [block for block in blocks("yaml") if "\nname: " not in block])
+def test_every_fragment_loads_as_a_part_of_the_customers_flow(block: str, tmp_path: Path) -> None:
+    whole: dict[str, Any] = yaml.safe_load(template())
+    whole["flows"]["customers_to_members"].update(yaml.safe_load(block))
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(whole), "utf-8")
+    assert load_connection(tmp_path / "c.yaml")
+
+
+def test_the_mapping_shows_every_key_of_a_line_and_all_types() -> None:
+    shown = next(block for block in blocks("yaml") if block.startswith("map:"))
+    for key in (
+        "from",
+        "join",
+        "first",
+        "value",
+        "transform",
+        "lookup",
+        "default",
+        "max_length",
+        "parts",
+        "type",
+    ):
+        assert f"{key}:" in shown
+    for kind in TargetType.__args__:
+        assert f"`{kind}`" in TEXT
+
+
+# the tables
+
+
+def test_what_is_made_from_the_code_is_as_the_code_has_it(rewrite_golden: bool) -> None:
+    assert sorted(readme_tables.names(TEXT)) == sorted(readme_tables.MADE)
+    renewed = readme_tables.renewed(TEXT)
+    if rewrite_golden:
+        README.write_text(renewed, "utf-8")
+    assert rewrite_golden or renewed == TEXT, "renew it: pytest tests/test_readme.py --rewrite-golden"
+
+
+def test_every_code_has_its_row_with_the_next_step() -> None:
+    told = {code.strip("`"): (meaning, step) for code, meaning, step in rows("Troubleshooting by code")}
+    steps = readme_tables.next_steps()
+    assert list(told) == list(steps)
+    assert {code: step for code, (_, step) in told.items()} == steps
+    assert all(meaning for meaning, _ in told.values())
+
+
+def written_codes() -> set[str]:
+    """The codes that the code gives a record, as literals. Business Central's refusals concern no single record."""
+    found: set[str] = set()
+    for file in PACKAGE.rglob("*.py"):
+        text = file.read_text("utf-8")
+        if not file.name.startswith("emulator"):
+            found.update(re.findall(r"\bcode=\"([a-z]+(?:-[a-z]+)+|gone|later|stopped)\"", text))
+            found.update(re.findall(r"\bSkip\(\s*\"([a-z-]+)\"", text))
+    api = (PACKAGE / "systems" / "mailchimp" / "api.py").read_text("utf-8")
+    refusals = api.partition("def code_of")[2].partition("\ndef ")[0]
+    return found | set(re.findall(r"\"[^\"]+\", \"([a-z-]+)\"\)", refusals)) | {"not-found", "refused"}
+
+
+def test_no_code_is_without_a_next_step() -> None:
+    assert len(written_codes()) > 20
+    assert written_codes() - remedies.REMEDIES.keys() == set()
+
+
+def test_the_ways_a_record_can_stand_are_named() -> None:
+    assert LedgerEntry("f", "1", "done").status == "done"
+    for status in ("done", "skipped", "failed", "held", "unknown", "sending", "removed"):
+        assert f"`{status}`" in TEXT.partition("\n## Troubleshooting by code\n")[2].partition("| Code |")[0]
+
+
+def test_the_exit_codes_are_those_of_the_program() -> None:
+    found = re.findall(r"(?m)^\| (\d) \| (\w+)", TEXT)
+    assert found == [("0", "fine"), ("1", "finished"), ("2", "usage"), ("3", "stopped"), ("4", "another")]
+
+
+def test_the_environment_variables_of_secrets_are_spelled_as_the_code_has_them() -> None:
+    names = {variable(f"{alias}.{name}") for alias, kind in zip(("erp", "mail"), SYSTEMS, strict=True)
+             for name in load_system(kind).secrets}  # fmt: skip
+    named = set(re.findall(r"MLCONNECTOR_SECRET_[A-Z_]*[A-Z]", TEXT))
+    assert named and named <= names
+
+
+# links
+
+
+def test_links_lead_to_files_and_headings_that_exist() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+        for line in PROSE.splitlines()
+        if line.startswith("#")
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", PROSE):
+        if target.startswith("#"):
+            assert target[1:] in headings, target
+        elif not target.startswith("https://"):
+            assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted(set(re.findall(r"`((?:mlconnector|flows|systems)/[\w/.]*)`", PROSE))))
+def test_paths_in_the_text_exist(path: str) -> None:
+    base = ROOT if path.startswith("mlconnector/") else PACKAGE
+    assert (base / path.replace("NAME", "mailchimp")).exists()
