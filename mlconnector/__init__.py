@@ -1,3 +1,62 @@
-"""mlconnector: see the design notes here (written last)."""
+"""mlconnector: a sync tool that cron runs. One connection file, one state file, one run, then exit.
+
+One run of one flow is one straight line (`engine`), and everything else is another maker of batches for it:
+
+    signals → Batch[Change] → flow.map → Mapped | Skip → decide(ledger entry) → Step
+            → ledger.begin (commit) → target.write → Outcome → ledger.finish (commit)
+            → when everything that was read is in the ledger: the watermark moves
+
+The one invariant: nothing lies behind the watermark that the ledger does not hold.
+
+- `model`, `errors`: the words, and the errors named by what the run does next. Standard library only.
+- `decide`, `mapping` (with `reading`, `conditions`, `transforms`), `flows`, `summary`, `remedies`: pure.
+- `engine` plans and `lanes` writes; `signals` says where batches come from, `plan` is the target of a dry run.
+- `ledger`: the state file and the run lock. `http`, `auth`: calls. `secrets`: the keyring. One home for each library.
+- `systems/<vendor>`: one folder each, seen through `systems.base`; no vendor knows another, the ledger or a flow.
+- `config` (with `yamlfile`, `explain`, `template`, `schema`): the connection file, every mistake at once.
+- `report`, `logs`: what leaves the program as text. `cli` alone builds things and exits.
+- `sandbox` runs the vendors' emulators for the tests, the demo and the README.
+
+Where this differs from the design notes, section by section, and why:
+
+2. Layout. `config` is five modules, because reading YAML with places, putting a problem into words, writing a file
+   and its JSON Schema are subjects of their own; `mapping` is four for the same reason. `lanes` is the half of the
+   engine that has to do with threads. A dry run is a wrapper in `plan`. `summary` (what a run did, in words),
+   `remedies` (the next step for each code) and `logs` (redaction) are pure or nearly so and were cut out of `report`.
+   An emulator is `emulator.py` with `emulator_*.py` beside it, 2,000 lines and more each; they import `sandbox` and
+   each other only. A system's folder has the files it needs (`check`, `verdict`, `fields`; `account`, `member`,
+   `bulk`, `single`). There is no inbox and there are no subscriptions before a flow has webhooks.
+3. Order. A run without a watermark, or in full, takes up leftovers after the read: the read meets them anyway.
+   Business Central's pages come by number and not by time, so only the last batch of a read has a checkpoint.
+4. Types. `Batch.cursor` is where a backfill goes on. `Skip.leaves` and `Flow.on_exclude` say what becomes of a member
+   whose record no longer matches `when`. `Flow.paths` are the fields to fetch; `then` waits for a flow that posts.
+   `Outcome` has `answer` and `memo` (what the target wants to see again: tags it gave, how a member stood that it
+   archived) and the status `removed`; in the ledger created, updated and unchanged are `done`. `Connection` has no
+   `budget` yet: no vendor of today counts calls by the day.
+   Tables. `sending` is one row a chunk, not one ledger row a record, and becomes ledger rows only after a crash:
+   random GUID keys dirty a page each, and this halves the bytes written. There is no `body` column: what is unsettled
+   is fetched again, so that no payload is ever stored and the newest state is what is sent. A key is unique among the
+   rows that own it (`owns`): a record that was skipped or removed keeps its former key, by which its member is found
+   again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits for. `backfills`, `run_flows`
+   and `meta` (which connection a file belongs to) were added.
+5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
+   written for it. A record whose key belonged to a removed one inherits that one's counterpart. What a target that
+   does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
+6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
+   source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage, close):
+   `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them. `FlowKind` is
+   a flow before it is bound to a connection's options, `Flow` after it. Receives, Subscribes and Acts come with the
+   first system that needs them.
+7. Errors. `StoppedError` and `LockedError` have names of their own; `Later` and `Stop` leave their records `failed`
+   with a time, codes `later` and `stopped`, which the next run takes up.
+8. The brake plans a whole read before the first write. Up to 2,000 steps are kept for it; beyond that the source is
+   read a second time, because memory must not grow with the number of records. A first sync, `--limit`, replays and
+   dry runs are not braked.
+9. Imports. yaml is at home in `yamlfile`. sqlite_utils is used for migrations alone, sqlite3 for the rest: most
+   runs never import the former. The sandbox stands on the standard library's server, because a
+   fault such as an answer lost on the way needs the bare socket.
+10. The body that a flow maps holds its audience, so that another audience in the file is a change of every record.
+    `state`, `overlap` and `brake` stand at the top of the file; `when` and `map` are a flow's.
+"""
 
 __version__ = "0.1.0"

@@ -206,9 +206,7 @@ class Http:
         self._pace = Pace(limits.per_second, tools.sleep)
         self._session = requests.Session()
         self._session.trust_env = False  # asked once, here, instead of at every request
-        if (
-            urlsplit(self.base_url).scheme == "https"
-        ):  # plain http is for this machine, which no proxy leads to
+        if self.base_url.startswith("https://"):  # plain http leads to this machine only, where no proxy does
             self._session.proxies = dict(get_environ_proxies(self.base_url))
         self._session.verify = (
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True

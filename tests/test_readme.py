@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from mlconnector import remedies
+from mlconnector.cli.playground import open_playground
 from mlconnector.config import load_connection
 from mlconnector.mapping import TargetType
 from mlconnector.model import LedgerEntry
@@ -79,6 +81,17 @@ def test_command_lines_are_found_at_all() -> None:
     assert len(in_prose(PROSE)) >= 15
 
 
+def test_what_is_asked_of_the_sandbox_is_answered() -> None:
+    lines = re.findall(r"(?m)^curl -s \"?localhost:(\d+)(/[^ \"]*)\"?(?: -d '(.*)')?$", TEXT)
+    assert len(lines) == TEXT.count("\ncurl ")
+    with open_playground(customers=5, vendors=5) as playground:
+        places = {"8801": playground.erp_url, "8802": playground.mail_url}
+        for port, path, body in lines:
+            method = "POST" if body else "GET"
+            answer = requests.request(method, places[port] + path, data=body, timeout=10)
+            assert answer.status_code == 200, answer.text
+
+
 def test_every_command_is_shown() -> None:
     for name, _ in every_command():
         if name not in ("mlconnector", "mlconnector secrets delete"):
@@ -90,7 +103,7 @@ def test_every_command_is_shown() -> None:
 
 def test_the_whole_example_loads(tmp_path: Path) -> None:
     whole = [block for block in blocks("yaml") if "\nname: " in block]
-    assert whole == [template()]
+    assert [block.rstrip() for block in whole] == [template().rstrip()]
     (tmp_path / "nordkran.yaml").write_text(whole[0], "utf-8")
     assert len(load_connection(tmp_path / "nordkran.yaml").flows) == 2
 

@@ -129,6 +129,14 @@ def test_sources_are_listed_without_a_value() -> None:
     assert "s3cret" not in repr(listed)
 
 
+def test_without_a_keyring_what_the_environment_holds_is_listed() -> None:
+    use(fail.Keyring())
+    env = {"MLCONNECTOR_SECRET_MAIL_API_KEY": "s3cret"}
+    assert list_names("nordkran", ["mail.api_key"], env) == [SecretSource("mail.api_key", "environment")]
+    with pytest.raises(ConfigError, match="no keyring was found"):
+        list_names("nordkran", ["mail.api_key", "erp.client_secret"], env)
+
+
 def test_the_last_secret_takes_the_entry_with_it(memory: MemoryKeyring) -> None:
     store("nordkran", "a.x", "1")
     store("nordkran", "a.y", "2")

@@ -73,6 +73,17 @@ def test_status_says_what_waits_why_and_what_to_do(synced: World) -> None:
     assert flow["last_run"]["counts"]["created"] == 1
 
 
+def test_status_does_not_say_that_a_removed_record_waits(world: World) -> None:
+    text = world.file.read_text()
+    world.file.write_text(text.replace("audience: Customers}", "audience: Customers, on_delete: archive}"))
+    world.customer("10000", "anna@nordkran.se")
+    world.run("sync")
+    world.erp.delete("customers", "10000")
+    world.run("sync", "--full")
+    flow = world.json("status")["flows"][0]
+    assert (flow["counts"], flow["waiting"]) == ({"removed": 1}, [])
+
+
 def test_history_lists_the_last_runs_first(synced: World) -> None:
     synced.run("sync", "--full")
     runs = synced.json("history")

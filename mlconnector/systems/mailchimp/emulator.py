@@ -307,6 +307,13 @@ class Mailchimp(Emulator):
 
     # control
 
+    def control(self, request: Request) -> Reply:
+        """As in the base; what a person could not do either (archive twice) is a 400."""
+        try:
+            return super().control(request)
+        except Problem as problem:
+            return json_reply(400, {"error": problem.detail})
+
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
         """`POST /_sandbox/do/<name>` with `{"list": name or id, "email": …}` and what else the method takes."""
         on_contact: dict[str, Callable[..., Any]] = {
