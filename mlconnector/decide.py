@@ -42,9 +42,9 @@ def decide(
     action "create" for a target that does not upsert has to be looked up first.
     """
     if mapped is None:
-        return _gone(change, known.entry, flow)
+        return _gone(change, known, flow)
     if isinstance(mapped, Skip):
-        return _skipped(mapped, known.entry, change, flow)
+        return _skipped(mapped, known, change, flow)
     entry = known.entry
     if known.owner is not None and known.owner.source_id != change.id:
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
@@ -80,7 +80,7 @@ def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
 ) -> Step:
-    other = known.old_owner is not None and known.old_owner.source_id != entry.source_id
+    other = _is_others(known)
     if entry.target_id is None or (other and _stolen(entry, known, target)):
         was_key = None if other else entry.target_key
         return _create(change, mapped, known, was_key=was_key, again=again)
@@ -108,25 +108,32 @@ def _create(
     return Step("create", change.id, mapped, was_key=was_key if again else None, again=again)
 
 
-def _gone(change: Change, entry: LedgerEntry | None, flow: Flow) -> Step | Outcome | None:
+def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
+    entry = known.entry
     if entry is None or entry.status == "removed":
         return None
-    if flow.on_delete == "archive" and (
-        entry.target_id is not None or entry.status in ("sending", "unknown")
-    ):
+    sent = entry.target_id is not None or entry.status in ("sending", "unknown")
+    if flow.on_delete == "archive" and sent and not _is_others(known):
         return _remove(change, entry)
     return _unless_told(
         entry, Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
     )
 
 
-def _skipped(skip: Skip, entry: LedgerEntry | None, change: Change, flow: Flow) -> Step | Outcome | None:
+def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Outcome | None:
+    entry = known.entry
     if entry is not None and skip.leaves and flow.on_exclude == "archive":
         if entry.status == "removed":
             return None
-        if entry.target_id is not None:
+        if entry.target_id is not None and not _is_others(known):
             return _remove(change, entry)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
+
+
+def _is_others(known: Known) -> bool:
+    """Whether the key it had, and so the counterpart, belongs to another record by now."""
+    entry, other = known.entry, known.old_owner
+    return entry is not None and other is not None and other.source_id != entry.source_id
 
 
 def _remove(change: Change, entry: LedgerEntry) -> Step:

@@ -232,13 +232,14 @@ class FlowRun:
         removed: Mapping[str, LedgerEntry],
         forced: bool,
     ) -> Known:
-        if not isinstance(record, Mapped):
-            return Known(entry, forced=forced)
         old_key = entry.target_key if entry else None
+        old_owner = self._owner(old_key, change.id, owners) if old_key else None
+        if not isinstance(record, Mapped):
+            return Known(entry, old_owner=old_owner, forced=forced)
         return Known(
             entry,
             owner=self._owner(record.key, change.id, owners),
-            old_owner=self._owner(old_key, change.id, owners) if old_key else None,
+            old_owner=old_owner,
             removed=removed.get(record.key),
             linked=not record.refs or self._refs_linked(record),
             forced=forced,
@@ -292,16 +293,15 @@ class FlowRun:
 def _keys_in_question(
     records: Mapping[str, Mapped | Skip | Outcome | None], entries: Mapping[str, LedgerEntry]
 ) -> set[str]:
-    """Keys whose owner has to be looked up: those of a record that is settled under the same key are its own."""
+    """Keys whose owner has to be looked up: that of a record which is settled under it is its own."""
     keys: set[str] = set()
     for id_, record in records.items():
         entry = entries.get(id_)
         key = record.key if isinstance(record, Mapped) else None
-        if key is None or (entry is not None and entry.status == "done" and entry.target_key == key):
+        old_key = entry.target_key if entry is not None else None
+        if entry is not None and entry.status == "done" and key in (None, old_key):
             continue
-        keys.add(key)
-        if entry is not None and entry.target_key is not None:
-            keys.add(entry.target_key)
+        keys.update(one for one in (key, old_key) if one is not None)
     return keys
 
 

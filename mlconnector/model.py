@@ -182,9 +182,7 @@ class Finding:
     remedy: str = ""
 
 
-FieldType = Literal[
-    "text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"
-]
+FieldType = Literal["text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,10 +23,12 @@ class Counter(Emulator):
     def __init__(self) -> None:
         super().__init__()
         self.count = 0
+        self.seen: list[Request] = []
         self.tokens = {"t1"}
 
     def answer(self, request: Request) -> Reply:
         self.count += 1
+        self.seen.append(request)
         return json_reply(200, {"count": self.count, "query": request.query, "tokens": sorted(self.tokens)})
 
     def error(self, request: Request, status: int) -> Reply:
@@ -76,16 +78,9 @@ def client(emulator: Counter) -> Iterator[Client]:
 
 
 def test_a_request_arrives_whole_and_the_connection_is_kept(emulator: Counter, client: Client) -> None:
-    seen: list[Request] = []
-
-    def answer(request: Request) -> Reply:
-        seen.append(request)
-        return Reply(204)
-
-    emulator.answer = answer  # type: ignore[method-assign]
     for _ in range(2):
         client.call("PATCH", "/a%2Fb/%C3%A5?x=1&y=", {"n": 1}, {"X-Mixed": "Case"})
-    first, second = seen
+    first, second = emulator.seen
     assert (first.method, first.path, first.raw_path) == ("PATCH", "/a/b/å", "/a%2Fb/%C3%A5")
     assert first.query == {"x": "1", "y": ""} and first.headers["x-mixed"] == "Case"
     assert first.json() == {"n": 1} and first.base == f"http://127.0.0.1:{client.connection.port}"

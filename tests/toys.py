@@ -153,7 +153,9 @@ class ToyTarget:
                 return Outcome("updated", target_id=hits[0])
             self.records[step.target_id].update(body)
             return Outcome("updated", target_id=step.target_id)
-        if self.upserts and hits:
+        if hits and (
+            self.upserts or step.action == "update"
+        ):  # the linked one is gone: look before making another
             self.records[hits[0]].update(body)
             return Outcome("updated", target_id=hits[0])
         self.made += 1

@@ -248,7 +248,9 @@ def verdict(answer: Answer) -> Exception | None:
         )
         gone.timed_out = True
         return gone
-    problem = answer.json() if answer.is_json() else {}
+    told = answer.json() if answer.is_json() else {}
+    problem = told if isinstance(told, dict) else {}
+    errors = problem.get("errors")
     title, detail = str(problem.get("title", "")), str(problem.get("detail", ""))
     request_id = str(problem.get("instance") or answer.request_id)
     if answer.status == 401 or (answer.status == 403 and answer.is_json()):
@@ -261,7 +263,7 @@ def verdict(answer: Answer) -> Exception | None:
         return unexpected("mailchimp", answer)
     details = tuple(
         (str(error.get("field", "")), mask_addresses(str(error.get("message", ""))))
-        for error in problem.get("errors", ())
+        for error in (errors if isinstance(errors, list) else ())
         if isinstance(error, dict)
     )
     return Rejected(
@@ -300,7 +302,7 @@ _CODES = (
 
 
 def _cut_short(answer: Answer) -> Exception | None:
-    if answer.status == 204 or not answer.is_json():
+    if answer.status == 204:
         return None
     try:
         msgspec.json.decode(answer.body, type=msgspec.Raw)

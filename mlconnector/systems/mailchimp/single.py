@@ -69,6 +69,8 @@ class Single:
         except Rejected as error:
             if error.code == "address-taken":
                 return self._merge(draft, old)
+            if error.status == 404:  # moved by the attempt before, whose answer got lost
+                return self.upsert(draft)
             raise
         if member.id != draft.hash:
             reason = "Mailchimp kept the old address"

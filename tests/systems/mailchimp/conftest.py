@@ -10,6 +10,7 @@ import requests
 
 from mlconnector.sandbox import Running
 from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+from tests.systems.mailchimp.writing import MANY, Busy, Desk, running
 
 
 class Api:
@@ -48,3 +49,23 @@ def api(emulator: Mailchimp) -> Iterator[Api]:
         client = Api(running.url, emulator.list_id("Customers"))
         with client.session:
             yield client
+
+
+@pytest.fixture
+def mail() -> Busy:
+    """An empty account for our own writer."""
+    return Busy()
+
+
+@pytest.fixture
+def desk(mail: Busy) -> Iterator[Desk]:
+    """Our writer on `mail`, which is running."""
+    with running(mail) as desk:
+        yield desk
+
+
+@pytest.fixture(params=[0, MANY], ids=["few", "many"])
+def both(request: pytest.FixtureRequest, desk: Desk) -> Desk:
+    """The same twice: what is written is looked at one by one, or is part of a large chunk."""
+    desk.fillers = request.param
+    return desk
