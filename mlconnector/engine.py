@@ -246,7 +246,7 @@ class FlowRun:
         )
 
     def _owner(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
-        plan = self.lanes.claimed.get(key)
+        plan = self.lanes.claimed.get(key) or self.lanes.leaving.get(key)
         if plan is None or plan.change.id == source_id:
             return owners.get(key)
         goes_to = plan.decided.target_id if isinstance(plan.decided, Step) else None
@@ -260,34 +260,23 @@ class FlowRun:
 
     def _look_first(self, plans: Sequence[Planned]) -> None:
         """Asks the target by key before something is created that would be, or may already be, there."""
-        left = [plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"]
-        while left:
-            adopted = self._adopt(left)
-            # somebody else's link to a counterpart that was found under another record's key is an old one
-            left = [
-                plan for plan in plans if _goes_to(plan) in adopted and plan is not adopted[_goes_to(plan)]
-            ]
-            for plan in left:
-                plan.decided = Step("create", plan.change.id, plan.mapped)
-
-    def _adopt(self, plans: Sequence[Planned]) -> dict[str, Planned]:
-        """Turns creates into updates of what the target already has; returns them by remote id."""
         upserts = self.job.entity.upserts
-        looked_for = {plan.change.id: _keys_to_look_for(plan, upserts) for plan in plans}
+        creates = [
+            plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"
+        ]
+        looked_for = {plan.change.id: _keys_to_look_for(plan, upserts) for plan in creates}
         keys = {key for keys in looked_for.values() for key in keys}
         found = self.job.target.find(self.job.flow.into, keys) if keys else {}
-        adopted: dict[str, Planned] = {}
-        for plan in plans:
-            hits = list(
-                dict.fromkeys(hit for key in looked_for[plan.change.id] for hit in found.get(key, ()))
-            )
-            if len(hits) > 1 and not upserts:
-                reason = f"{len(hits)} records in the target have its key"
+        linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
+        for plan in creates:
+            hits = {hit: None for key in looked_for[plan.change.id] for hit in found.get(key, ())}
+            free = [hit for hit in hits if hit not in linked]  # the others are on their way to another key
+            if len(free) > 1 and not upserts:
+                reason = f"{len(free)} records in the target have its key"
                 plan.decided = Outcome("failed", code="ambiguous-match", reason=reason)
-            elif hits and isinstance(plan.decided, Step):
-                plan.decided = replace(plan.decided, action="update", target_id=hits[0])
-                adopted[hits[0]] = plan
-        return adopted
+            elif free and isinstance(plan.decided, Step):
+                plan.decided = replace(plan.decided, action="update", target_id=free[0])
+                linked.add(free[0])
 
 
 def _keys_in_question(

@@ -119,6 +119,8 @@ class Lanes:
     counts: Counter[str] = field(default_factory=Counter)
     claimed: dict[str, Planned] = field(default_factory=dict)
     """Target key → what is on its way there."""
+    leaving: dict[str, Planned] = field(default_factory=dict)
+    """Target key → what is on its way from there: to another key, or out."""
     under_way: set[str] = field(default_factory=set)
     """Records that are planned and not settled yet."""
     released: set[str] = field(default_factory=set)
@@ -152,12 +154,18 @@ class Lanes:
     def claim(self, plan: Planned) -> None:
         """Notes a planned record and the key it is on its way to."""
         self.under_way.add(plan.change.id)
-        if isinstance(plan.decided, Step) and plan.mapped is not None:
-            self.claimed[plan.mapped.key] = plan
+        if not isinstance(plan.decided, Step):
+            return
+        key, was_key = plan.mapped.key if plan.mapped else None, plan.decided.was_key
+        if key is not None:
+            self.claimed[key] = plan
+        if was_key is not None and was_key != key:
+            self.leaving[was_key] = plan
 
     def forget_claims(self) -> None:
         """The plans made so far are dropped."""
         self.claimed.clear()
+        self.leaving.clear()
         self.under_way.clear()
 
     def carry_out(self, plans: Sequence[Planned], ticket: Ticket) -> None:
@@ -247,9 +255,7 @@ class Lanes:
         self._link(pairs)
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
-            self.under_way.discard(plan.change.id)
-            if plan.mapped is not None and self.claimed.get(plan.mapped.key) is plan:
-                del self.claimed[plan.mapped.key]
+            self._unclaim(plan)
             self._note_released(plan, outcome)
             (plan.ticket or ticket or Ticket(None, None)).left -= 1
             self.job.observer.settled(flow.name, one)
@@ -271,14 +277,23 @@ class Lanes:
             record=plan.change.record,
         )
 
+    def _unclaim(self, plan: Planned) -> None:
+        self.under_way.discard(plan.change.id)
+        was_key = plan.decided.was_key if isinstance(plan.decided, Step) else None
+        for keys, key in ((self.claimed, plan.mapped.key if plan.mapped else None), (self.leaving, was_key)):
+            if key is not None and keys.get(key) is plan:
+                del keys[key]
+
     def _note_released(self, plan: Planned, outcome: Outcome) -> None:
         entry, key = plan.entry, plan.mapped.key if plan.mapped is not None else None
         if outcome.status == "skipped" and key is not None:
             self.released.add(key)
-        if entry is not None and entry.target_key is not None and entry.status not in ("skipped", "removed"):
-            moved = outcome.status in ("created", "updated", "unchanged") and key != entry.target_key
-            if moved or outcome.status in ("skipped", "removed"):
-                self.released.add(entry.target_key)
+        if entry is None or entry.target_key is None:
+            return
+        moving = isinstance(plan.decided, Step) and key != entry.target_key
+        owned = entry.status not in ("skipped", "removed")
+        if moving or (owned and outcome.status in ("skipped", "removed")):
+            self.released.add(entry.target_key)
 
     def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
         if self.job.keep_links:

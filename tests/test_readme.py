@@ -62,7 +62,7 @@ def test_what_the_pipeline_runs_is_the_same() -> None:
         pytest.skip("this copy of the project comes without .ci")
     run = pipeline.read_text("utf-8")
     assert "-m pytest -n 2 -q" in run
-    assert "mlconnector demo" in run
+    assert '/mlconnector" demo' in run
 
 
 @pytest.mark.parametrize(

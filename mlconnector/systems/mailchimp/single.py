@@ -6,8 +6,9 @@ connection archived and nobody touched since.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from mlconnector.errors import Rejected
@@ -16,6 +17,7 @@ from mlconnector.model import Outcome, Status
 from mlconnector.systems.mailchimp.api import Api, Member, member_hash
 from mlconnector.systems.mailchimp.member import Draft
 
+CONFIRMATION_PAUSE = timedelta(hours=24)
 _GETS_NO_MAIL = ("archived", "cleaned")
 """There is nothing to archive about these; a bounced member cannot be (sheet 4.6)."""
 
@@ -26,6 +28,7 @@ class Single:
 
     api: Api
     audience: str
+    now: Callable[[], datetime]
     put_away: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Members archived in this run because their record moved on to another member: hash → how they stood."""
 
@@ -89,10 +92,9 @@ class Single:
         if member is None or member.status in _GETS_NO_MAIL:
             return away
         if member.status == "pending":
-            reason = (
-                "Mailchimp archives nobody who was asked to confirm; once they did, a full sync archives them"
-            )
-            return Outcome("skipped", code="not-removable", reason=reason)
+            reason = "Mailchimp archives nobody who was asked to confirm and did not answer yet"
+            due = self.now() + CONFIRMATION_PAUSE
+            return Outcome("held", code="waits-for-confirmation", reason=reason, retry_at=due)
         try:
             answer = self.api.archive(self.audience, hash_)
         except Rejected as error:

@@ -65,7 +65,7 @@ class MemberWriter:
                 hint="change the line in map:, or use another merge field",
             )
         self._audience = replace(found, types=types)
-        self._single = Single(self._api, found.id)
+        self._single = Single(self._api, found.id, self._tools.now)
         self._bulk = Bulk(self._api, self._audience, self._single, self._tools)
 
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:

@@ -1,4 +1,4 @@
-"""The bulk call: each refusal with its reaction, chunks refused as a whole, time-outs, old accounts, unanswered members."""
+"""The bulk call: each refusal and its reaction, refused chunks, time-outs, old accounts, unanswered members."""
 
 from __future__ import annotations
 

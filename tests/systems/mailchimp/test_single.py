@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -219,8 +220,11 @@ def test_a_bounced_member_counts_as_removed_without_a_call(desk: Desk, mail: Bus
 
 def test_who_was_asked_to_confirm_cannot_be_archived_before(desk: Desk, mail: Busy) -> None:
     mail.add_member("Customers", ANNA, "pending")
+    mail.clock.freeze(mail.clock.now())
     outcome = gone(desk)
-    assert (outcome.status, outcome.code, desk.calls("DELETE")) == ("skipped", "not-removable", [])
+    assert (outcome.status, outcome.code) == ("held", "waits-for-confirmation")
+    assert outcome.retry_at == mail.clock.now() + timedelta(hours=24)
+    assert desk.calls("DELETE") == []
     mail.confirm("Customers", ANNA)
     assert (gone(desk).status, desk.status(ANNA)) == ("removed", "archived")
 

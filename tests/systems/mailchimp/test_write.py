@@ -1,4 +1,4 @@
-"""The writer against the emulator: who is created, updated, left alone; consent on every path; small chunks and large."""
+"""The writer on the emulator: who is created, updated, left alone; consent on every path; small chunks and large."""
 
 from __future__ import annotations
 
