@@ -63,7 +63,9 @@ def decide(
         return _send(change, mapped, known, entry, target, again=True)
     if not known.forced and _same(entry, mapped, flow, now):
         return None
-    return _send(change, mapped, known, entry, target)
+    # a failure that is tried again later may have been applied before it became one
+    may_be_there = entry.status == "failed" and entry.retry_at is not None
+    return _send(change, mapped, known, entry, target, again=may_be_there)
 
 
 def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:

@@ -167,6 +167,9 @@ class FlowRun:
             yield batch
 
     def _leftovers(self) -> None:
+        """What earlier runs left, and records whose key became free in a run that did not come to take them up."""
+        ledger, name = self.job.ledger, self.job.flow.name
+        ledger.release(name, ledger.wanted(name))
         self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
 
     def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:

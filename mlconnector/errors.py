@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from typing import Any
 
 _ADDRESS = re.compile(r"([^\s@<>\"'(:]?)[^\s@<>\"'(:]*@([^\s@<>\"',;)]+)")
 
@@ -26,6 +27,8 @@ class ConnectorError(Exception):
         self.message = message
         self.hint = hint
         self.request_id = request_id
+        self.settled: dict[str, Any] = {}
+        """Outcomes by source id of those steps of a chunk that were carried out before it was raised."""
 
 
 class Stop(ConnectorError):

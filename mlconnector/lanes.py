@@ -234,14 +234,10 @@ class Lanes:
             return future.result()
         except Later as later:
             self._trouble = self._trouble or later
-            due = later.retry_at or self.job.now()
-            lost = Outcome(
-                "failed", code="later", reason=later.message, retry_at=due, request_id=later.request_id
-            )
+            return _interrupted(chunk, later, "later", later.retry_at or self.job.now())
         except Stop as stop:
             self._trouble = self._trouble if isinstance(self._trouble, Stop) else stop
-            lost = Outcome("failed", code="stopped", reason=stop.message, retry_at=self.job.now())
-        return [lost] * len(chunk.plans)
+            return _interrupted(chunk, stop, "stopped", self.job.now())
 
     def _store(
         self,
@@ -311,6 +307,12 @@ class Lanes:
         """Raises StoppedError once the run was asked to end."""
         if self.job.stop_requested():
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+
+
+def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime) -> Sequence[Outcome]:
+    """What was carried out before the error counts; the rest is tried again later."""
+    lost = Outcome("failed", code=code, reason=error.message, retry_at=due, request_id=error.request_id)
+    return [error.settled.get(plan.change.id, lost) for plan in chunk.plans]
 
 
 def _new_key(plan: Planned) -> str | None:

@@ -40,6 +40,10 @@ REMEDIES = {
     "not-found": "Look whether its member and the audience are still there in the target, then: {replay}",
     "refused": "Read the reason; correct the record in the source or its line in `map`, then: {replay}",
     "not-removable": "Nothing to do: the target keeps such members; archive it there by hand if you must.",
+    "waits-for-confirmation": "Nothing to do: it is archived once the person confirmed; or archive it there by hand.",
+    "member-gone": "Nothing to do; add the person in the target by hand if they want to be there again.",
+    "address-changed-there": "Take the new address over into the source, where it is still the old one.",
+    "refused-together": "Nothing to do: the next runs find out which record is meant and send the others.",
     "other-audience": "Nothing to do; archive it in the other audience by hand if it should not stay there.",
     "already-away": "Nothing to do: it was archived before.",
 }

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# A shared machine may be slow. In CI hypothesis takes fixed seeds and keeps no database by itself.
+settings.register_profile("suite", parent=settings.default, deadline=None)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

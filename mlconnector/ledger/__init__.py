@@ -218,6 +218,14 @@ class Ledger:
                 )
                 start += size
 
+    def wanted(self, flow: str) -> list[str]:
+        """The keys that records wait for."""
+        rows = self._db.execute(
+            "SELECT DISTINCT wants FROM ledger INDEXED BY ledger_wants WHERE flow = ? AND wants IS NOT NULL",
+            (flow,),
+        )
+        return [row[0] for row in rows]
+
     def release(self, flow: str, keys: Collection[str]) -> int:
         """Lets the records that wait for these keys come up again; says how many."""
         free = set(keys) - self.owners(flow, keys).keys()

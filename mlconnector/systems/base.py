@@ -63,7 +63,8 @@ class Target(Protocol):
         """Carries the steps out: exactly one Outcome a step, in order.
 
         No two steps of concurrent calls touch the same key or the same remote id. Raises Stop or Later for the
-        system as a whole, never for one record; steps that were carried out before it raised must be repeatable.
+        system as a whole, never for one record; the Outcomes it has by then go into the error's `settled`, and the
+        other steps must be repeatable.
         """
         ...
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
 from mlconnector.auth import FixedHeader, basic
-from mlconnector.errors import AuthError, ConfigError, Rejected, mask_addresses
+from mlconnector.errors import AuthError, ConfigError, Rejected, Uncertain, mask_addresses
 from mlconnector.http import Again, Answer, Http, Limits, unexpected
 from mlconnector.model import Tools
 from mlconnector.systems.mailchimp import Settings
@@ -23,6 +24,9 @@ from mlconnector.systems.mailchimp import Settings
 READ_TIMEOUT_SECONDS = 130.0
 """The server gives up after 120 s (sheet 11.1)."""
 PAGE = 1000
+PAGE_OVERLAP = 100
+ARCHIVED_WALKS = 3
+"""How often the list of archived members is walked at most while it keeps changing."""
 _MEMBER_FIELDS = "id,email_address,status,last_changed,merge_fields,tags,contact_id"
 _SAMPLE = "members.email_address,members.tags,members.merge_fields"
 _DATA_CENTRE = re.compile(r"[a-z]{2,5}\d{1,3}")
@@ -35,8 +39,8 @@ class Member(msgspec.Struct):
     email_address: str = ""
     status: str = ""
     last_changed: str = ""
-    contact_id: str = ""
-    merge_fields: dict[str, Any] = {}
+    contact_id: str | None = None
+    merge_fields: dict[str, Any] | None = None
     tags: list[dict[str, Any]] | None = None
 
 
@@ -45,7 +49,8 @@ class BulkMember(msgspec.Struct):
 
     id: str = ""
     email_address: str = ""
-    status: str = ""
+    status: str | None = None
+    contact_id: str | None = None
     tags: list[dict[str, Any]] | None = None
 
 
@@ -53,18 +58,18 @@ class BulkError(msgspec.Struct):
     """One address that a bulk call refused."""
 
     email_address: str = ""
-    error: str = ""
-    error_code: str = ""
-    field: str = ""
-    field_message: str = ""
+    error: str | None = None
+    error_code: str | None = None
+    field: str | None = None
+    field_message: str | None = None
 
 
 class BulkAnswer(msgspec.Struct):
     """Sheet 7.1; every address sent should stand in exactly one of the three lists."""
 
-    new_members: list[BulkMember] = []
-    updated_members: list[BulkMember] = []
-    errors: list[BulkError] = []
+    new_members: list[BulkMember] | None = None
+    updated_members: list[BulkMember] | None = None
+    errors: list[BulkError] | None = None
 
 
 class _Page(msgspec.Struct):
@@ -137,7 +142,7 @@ class Api:
             if error.status == 404:
                 return None
             raise
-        return _MEMBER.decode(answer.body)
+        return _decoded(_MEMBER, answer)
 
     def first_member(self, audience: str) -> dict[str, Any]:
         """Any member as a sample, its merge fields beside its own; {} in an empty audience."""
@@ -149,24 +154,43 @@ class Api:
         member["tags"] = [tag.get("name", "") for tag in member.get("tags", ())]
         return {**member, **member.pop("merge_fields", {})}
 
-    def archived(self, audience: str, since: str | None = None) -> Iterator[Member]:
-        """Everybody who is archived now (or was changed since); a collection read, which may lag (sheet 4.10)."""
+    def archived(self, audience: str, since: datetime | None = None) -> tuple[set[str], datetime | None]:
+        """Hashes of everybody who is archived (and was changed since); the server's clock when it began.
+
+        A collection read, which may lag (sheet 4.10). Pages overlap and a walk during which the total changed is made
+        again, so that somebody who leaves the list in between moves nobody out of it.
+        """
+        found: set[str] = set()
+        began: datetime | None = None
+        for _ in range(ARCHIVED_WALKS):
+            totals = []
+            for page, answer in self._archived_pages(audience, since):
+                began = began or answer.date()
+                totals.append(page.total_items)
+                for member in page.members:
+                    found.update((member.id, member_hash(member.email_address)))
+            if len(set(totals)) <= 1:
+                break
+        return found, began
+
+    def _archived_pages(self, audience: str, since: datetime | None) -> Iterator[tuple[_Page, Answer]]:
         params = {
             "status": "archived",
             "count": str(PAGE),
+            "sort_field": "last_changed",
+            "sort_dir": "ASC",
             "fields": "members.id,members.email_address,total_items",
-            **({"since_last_changed": since} if since else {}),
+            **({"since_last_changed": since.isoformat(timespec="seconds")} if since else {}),
         }
         offset = 0
         while True:
-            answer = self.http.send(
-                "GET", f"/lists/{audience}/members", params={**params, "offset": str(offset)}
-            )
-            page = _PAGE.decode(answer.body)
-            yield from page.members
-            offset += len(page.members)
-            if not page.members or offset >= page.total_items:
+            asked = {**params, "offset": str(offset)}
+            answer = self.http.send("GET", f"/lists/{audience}/members", params=asked)
+            page = _decoded(_PAGE, answer)
+            yield page, answer
+            if not page.members or offset + len(page.members) >= page.total_items:
                 return
+            offset += max(len(page.members) - PAGE_OVERLAP, 1)
 
     def bulk(self, audience: str, members: Sequence[Mapping[str, Any]]) -> tuple[BulkAnswer, Answer]:
         """Adds or updates up to 500 members; never says `status` (sheet 7.1).
@@ -182,7 +206,7 @@ class Api:
             json={"members": members, "update_existing": True},
             repeatable=False,
         )
-        return _BULK.decode(answer.body), answer
+        return _decoded(_BULK, answer), answer
 
     def put(self, audience: str, hash_: str, body: Mapping[str, Any]) -> tuple[Member, Answer]:
         """Writes one member by PUT. With `status_if_new` it may create it, without it can only update (sheet 4.3)."""
@@ -225,7 +249,7 @@ class Api:
             json=body,
             repeatable=True,
         )
-        return _MEMBER.decode(answer.body), answer
+        return _decoded(_MEMBER, answer), answer
 
 
 def verdict(answer: Answer) -> Exception | None:
@@ -302,13 +326,27 @@ _CODES = (
 
 
 def _cut_short(answer: Answer) -> Exception | None:
-    if answer.status == 204:
+    """A 2xx that is no JSON: cut off, or a page of something in between. What was asked may have been done."""
+    says_nothing = answer.method == "DELETE" or answer.path.endswith("/tags")
+    if answer.status == 204 or (not answer.body and says_nothing):
         return None
     try:
         msgspec.json.decode(answer.body, type=msgspec.Raw)
     except msgspec.DecodeError:
         return Again("an answer that is no JSON from mailchimp", executed=True, request_id=answer.request_id)
     return None
+
+
+T = TypeVar("T")
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
+    try:
+        return decoder.decode(answer.body)
+    except msgspec.DecodeError as error:  # JSON, but not what the sheet describes
+        raise Uncertain(
+            f"mailchimp: an answer of an unknown shape ({error})", request_id=answer.request_id
+        ) from None
 
 
 def _remedy(title: str) -> str:

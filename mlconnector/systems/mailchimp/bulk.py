@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from mlconnector.errors import ConfigError, Rejected, Uncertain, mask_addresses
+from mlconnector.errors import ConfigError, Later, Rejected, Stop, Uncertain, mask_addresses
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status, Tools
 from mlconnector.systems.mailchimp.api import Api, BulkAnswer, BulkError, BulkMember, code_of
@@ -22,6 +22,7 @@ REFUSED_CALL_BUDGET = 40
 TIMED_OUT_PAUSE_SECONDS = 60.0
 """A call that timed out may still run and holds one of the user's ten places."""
 SHOWN_TAGS = 50
+_TOGETHER = "Mailchimp refused it together with others; which of them it means is found out in the next runs"
 
 Outcomes = dict[str, Outcome]
 
@@ -36,15 +37,17 @@ class Bulk:
     tools: Tools
     works: bool = field(default=True)
 
-    def send(self, drafts: Sequence[Draft]) -> Outcomes:
-        """Outcomes by source id, one for each draft."""
-        if not self.works:
-            return self.one_by_one(drafts)
-        return self._send(list(drafts), [REFUSED_CALL_BUDGET], TRIES)
+    def send(self, drafts: Sequence[Draft], outcomes: Outcomes) -> None:
+        """Adds an outcome by source id for each draft; those it has when it raises were carried out."""
+        if self.works:
+            self._send(list(drafts), outcomes, [REFUSED_CALL_BUDGET], TRIES)
+        else:
+            self._one_by_one(drafts, outcomes)
 
-    def one_by_one(self, drafts: Sequence[Draft]) -> Outcomes:
+    def _one_by_one(self, drafts: Sequence[Draft], outcomes: Outcomes) -> None:
         """The fall-back: a PUT each."""
-        return {draft.step.source_id: self.guarded(self.single.upsert, draft) for draft in drafts}
+        for draft in drafts:
+            outcomes[draft.step.source_id] = self.guarded(self.single.upsert, draft)
 
     def guarded(self, write: Callable[[Draft], Outcome], draft: Draft) -> Outcome:
         """A refusal or a lost answer concerns this one member only."""
@@ -55,24 +58,29 @@ class Bulk:
         except Uncertain as error:
             return _unknown(error)
 
-    def _send(self, drafts: list[Draft], budget: list[int], tries: int) -> Outcomes:
+    def _send(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int) -> None:
         try:
             answer, raw = self.api.bulk(self.audience.id, [draft.bulk_body() for draft in drafts])
         except Uncertain as error:
-            return self._send_again(drafts, budget, tries - 1, error)
+            self._send_again(drafts, outcomes, budget, tries - 1, error)
         except Rejected as error:
-            return self._refused(drafts, budget, error)
-        return self._join(drafts, answer, raw)
+            self._refused(drafts, outcomes, budget, error)
+        else:
+            self._join(drafts, outcomes, answer, raw)
 
-    def _send_again(self, drafts: list[Draft], budget: list[int], tries: int, error: Uncertain) -> Outcomes:
+    def _send_again(
+        self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int, error: Uncertain
+    ) -> None:
         if tries == 0:
-            return {draft.step.source_id: _unknown(error) for draft in drafts}
+            outcomes.update((draft.step.source_id, _unknown(error)) for draft in drafts)
+            return
         self.tools.sleep(TIMED_OUT_PAUSE_SECONDS if error.timed_out else 2.0)
         if error.timed_out and len(drafts) > 1:
-            return self._in_halves(drafts, budget, tries)
-        return self._send(drafts, budget, tries)
+            self._in_halves(drafts, outcomes, budget, tries)
+        else:
+            self._send(drafts, outcomes, budget, tries)
 
-    def _refused(self, drafts: list[Draft], budget: list[int], error: Rejected) -> Outcomes:
+    def _refused(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], error: Rejected) -> None:
         if error.status == 404:
             raise ConfigError(
                 f"mailchimp: the audience {self.audience.name} is not there any more",
@@ -81,24 +89,30 @@ class Bulk:
         if speaks_of_status(error):
             log.warning("mailchimp takes no status_if_new in bulk calls here: members are written one by one")
             self.works = False
-            return self.one_by_one(drafts)
+            self._one_by_one(drafts, outcomes)
+            return
         budget[0] -= 2
-        if len(drafts) == 1 or budget[0] < 0:
-            now = self.tools.now()
-            return {draft.step.source_id: draft.refused(error, now) for draft in drafts}
-        return self._in_halves(drafts, budget, TRIES)
+        if len(drafts) == 1:
+            outcomes[drafts[0].step.source_id] = drafts[0].refused(error, self.tools.now())
+        elif budget[0] < 0:
+            waits = Outcome("held", code="refused-together", reason=_TOGETHER, request_id=error.request_id)
+            outcomes.update((draft.step.source_id, waits) for draft in drafts)
+        else:
+            self._in_halves(drafts, outcomes, budget, TRIES)
 
-    def _in_halves(self, drafts: list[Draft], budget: list[int], tries: int) -> Outcomes:
+    def _in_halves(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int) -> None:
         middle = len(drafts) // 2
-        first = self._send(drafts[:middle], budget, tries)
-        rest = drafts[middle:]
-        return {**first, **(self._send(rest, budget, tries) if self.works else self.one_by_one(rest))}
+        self._send(drafts[:middle], outcomes, budget, tries)
+        if self.works:
+            self._send(drafts[middle:], outcomes, budget, tries)
+        else:
+            self._one_by_one(drafts[middle:], outcomes)
 
-    def _join(self, drafts: Sequence[Draft], answer: BulkAnswer, raw: Answer) -> Outcomes:
-        created = {member.email_address.lower(): member for member in answer.new_members}
-        updated = {member.email_address.lower(): member for member in answer.updated_members}
-        refused = {error.email_address.strip().lower(): error for error in answer.errors}
-        outcomes: Outcomes = {}
+    def _join(self, drafts: Sequence[Draft], outcomes: Outcomes, answer: BulkAnswer, raw: Answer) -> None:
+        created = {member.email_address.lower(): member for member in answer.new_members or ()}
+        updated = {member.email_address.lower(): member for member in answer.updated_members or ()}
+        refused = {error.email_address.strip().lower(): error for error in answer.errors or ()}
+        trouble: Later | Stop | None = None
         for draft in drafts:
             address = draft.address.lower()
             if address in refused:
@@ -109,8 +123,23 @@ class Bulk:
                 settle = partial(self._tagged, member=updated[address], status="updated", raw=raw)
             else:
                 settle = partial(self._reread)
-            outcomes[draft.step.source_id] = self.guarded(settle, draft)
-        return outcomes
+            member = created.get(address) or updated.get(address)
+            try:
+                if trouble is None or (member is not None and self._needs_no_call(draft, member)):
+                    outcomes[draft.step.source_id] = self.guarded(settle, draft)
+                    continue
+            except (
+                Later,
+                Stop,
+            ) as error:  # the bulk call was carried out all the same: that is put on record
+                trouble = trouble or error
+            if member is not None:
+                outcomes[draft.step.source_id] = draft.interrupted(member, trouble, self.tools.now())
+        if trouble is not None:
+            raise trouble
+
+    def _needs_no_call(self, draft: Draft, member: BulkMember) -> bool:
+        return not draft.is_known and not self._tag_changes(draft, member)
 
     def _created(self, draft: Draft, member: BulkMember, raw: Answer) -> Outcome:
         if member.status and member.status != draft.bulk_status:
@@ -120,28 +149,34 @@ class Bulk:
                 draft.bulk_status,
             )
             self.works = False
-        if draft.is_known:  # somebody archived it after that was looked up: it goes back there
+        if (
+            draft.is_known
+        ):  # archived after that was looked up, or the person took another address: it goes back
             self.api.archive(self.audience.id, member.id)
-            return draft.stays_archived()
+            return self.single.follow(draft) if draft.contact else draft.stays_archived()
         return self._tagged(draft, member, "created", raw)
 
     def _tagged(self, draft: Draft, member: BulkMember, status: Status, raw: Answer) -> Outcome:
         """Tags came with the call, unless the answer shows that this account ignores them there."""
-        full = member.tags is None or len(member.tags) >= SHOWN_TAGS
-        has = draft.tags if full else [str(tag.get("name", "")) for tag in member.tags or ()]
-        changes = draft.tag_changes(has)
+        changes = self._tag_changes(draft, member)
         if changes:
             self.api.tag(self.audience.id, member.id, changes)
-        return draft.done(status, member.id, raw)
+        return draft.done(status, member, raw)
+
+    def _tag_changes(self, draft: Draft, member: BulkMember) -> dict[str, bool]:
+        full = member.tags is None or len(member.tags) >= SHOWN_TAGS
+        has = draft.tags if full else [str(tag.get("name", "")) for tag in member.tags or ()]
+        return draft.tag_changes(has)
 
     def _error(self, draft: Draft, error: BulkError, raw: Answer) -> Outcome:
-        details = ((error.field, mask_addresses(error.field_message)),) if error.field else ()
-        code = code_of("", error.error, details=details)
+        text = error.error or ""
+        details = ((error.field, mask_addresses(error.field_message or "")),) if error.field else ()
+        code = code_of("", text, details=details)
         if code == "incomplete-address":
             return self.single.blank_postal_address(draft)
-        message = mask_addresses(error.error)
+        message = mask_addresses(text)
         raise Rejected(
-            message, code=code, answer=error.error_code, request_id=raw.request_id, details=details
+            message, code=code, answer=error.error_code or "", request_id=raw.request_id, details=details
         )
 
     def _reread(self, draft: Draft) -> Outcome:
@@ -152,7 +187,10 @@ class Bulk:
             return Outcome("failed", code="not-applied", reason=reason, retry_at=self.tools.now())
         if member.status == "archived":
             return draft.stays_archived()
-        if all(alike(member.merge_fields.get(tag, ""), value) for tag, value in draft.merge_values().items()):
+        if all(
+            alike((member.merge_fields or {}).get(tag, ""), value)
+            for tag, value in draft.merge_values().items()
+        ):
             return self.single.tagged(draft, member, "unchanged", None)
         return self.single.upsert(draft)
 

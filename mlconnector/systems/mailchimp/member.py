@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mlconnector.errors import Rejected, mask_addresses
+from mlconnector.errors import ConnectorError, Rejected, mask_addresses
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status, Step
-from mlconnector.systems.mailchimp.api import member_hash
+from mlconnector.systems.mailchimp.api import BulkMember, Member, member_hash
 
 TEXT_BYTES = 255
 """Mailchimp cuts text values there without a word (sheet 5.3)."""
@@ -19,6 +19,7 @@ SKIPPED = {
     "compliance-state": "Mailchimp does not let this address be subscribed: it opted out, bounced or complained",
     "forgotten-address": "the address was permanently deleted in Mailchimp; only the person can come back",
     "archived": "somebody archived this member in Mailchimp; it stays archived",
+    "member-gone": "its member is not in the audience any more: deleted, or unconfirmed for too long",
 }
 """Refusals that are the person's or the marketing team's decision: not a failure, and not tried again."""
 NOBODY_NEW = "transactional"
@@ -86,6 +87,16 @@ class Draft:
         return found if found and audience == self.audience.id else None
 
     @property
+    def contact(self) -> str:
+        """The contact it is linked to: that id stays when the address changes (sheet 4.3); "" if it is not known."""
+        return str((self.step.memo or {}).get("contact", "")) if self.old_hash else ""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the source gave it another address, which is not to be taken for a change made in Mailchimp."""
+        return self.step.mapped is not None and self.step.was_key != self.step.mapped.key
+
+    @property
     def tags(self) -> list[str]:
         """The tags the mapping gives."""
         assert self.step.mapped is not None
@@ -113,10 +124,6 @@ class Draft:
     def bulk_status(self) -> str:
         """What a bulk call says for those who are new."""
         return NOBODY_NEW if self.is_known else self.status_if_new
-
-    def as_new(self) -> Draft:
-        """The same for a member that is not there any more."""
-        return Draft(replace(self.step, action="create", target_id=None, memo=None), self.audience)
 
     def tag_changes(self, has: Sequence[str] = ()) -> dict[str, bool]:
         """Tags to add (those the member does not have) and to take away (sent before, not given any more)."""
@@ -154,15 +161,36 @@ class Draft:
         """The remote id as the ledger keeps it."""
         return f"{self.audience.id}/{hash_}"
 
-    def done(self, status: Status, hash_: str, answer: Answer | None) -> Outcome:
-        """It worked; the tags are remembered, so that one that is dropped later can be taken away."""
+    def done(self, status: Status, member: Member | BulkMember, answer: Answer | None) -> Outcome:
+        """It worked. The contact is remembered, and the tags, so that one dropped later can be taken away."""
         return Outcome(
             status,
-            target_id=self.target_id(hash_),
+            target_id=self.target_id(member.id),
             answer=str(answer.status) if answer else "",
             request_id=answer.request_id if answer else "",
-            memo={"tags": self.tags} if self.tags else ({} if self.step.memo else None),
+            memo=self._memo(member),
         )
+
+    def interrupted(self, member: Member | BulkMember, error: ConnectorError, now: datetime) -> Outcome:
+        """It was written, but what belongs to it (tags) could not be: it is linked, and taken up again."""
+        return Outcome(
+            "failed",
+            target_id=self.target_id(member.id),
+            code="later",
+            reason=error.message,
+            retry_at=now,
+            request_id=error.request_id,
+            memo=self._memo(member),
+        )
+
+    def _memo(self, member: Member | BulkMember) -> Mapping[str, Any] | None:
+        contact = member.contact_id or self.contact
+        memo = {**({"contact": contact} if contact else {}), **({"tags": self.tags} if self.tags else {})}
+        return memo if memo or self.step.memo else None
+
+    def member_gone(self) -> Outcome:
+        """It was a member and is none any more: whoever took it out must not find it back."""
+        return Outcome("skipped", code="member-gone", reason=SKIPPED["member-gone"])
 
     def stays_archived(self) -> Outcome:
         """Somebody else archived it: nothing is sent."""

@@ -59,16 +59,13 @@ class Single:
 
     def change_address(self, draft: Draft) -> Outcome:
         """The record has a new address: its member moves there with consent and history (sheet 4.3)."""
-        assert draft.old_hash is not None
-        old = self.api.member(self.audience, draft.old_hash)
-        if old is None:  # an earlier attempt moved it, or somebody deleted it
-            return self.upsert(draft)
+        old = self.linked(draft)
+        if old is None:
+            return self._where_it_is(draft)
         if old.status == "archived":
-            new = self.api.member(self.audience, draft.hash)
-            is_there = new is not None and new.status != "archived"
-            return self.upsert(draft) if is_there else self.revive(draft)
+            return self.revive(draft) if self._is_free(draft) else self._where_it_is(draft)
         try:
-            member, answer = self._move(draft, draft.old_hash)
+            member, answer = self._put(draft, old.id, draft.body())
         except Rejected as error:
             if error.code == "address-taken":
                 return self._merge(draft, old)
@@ -79,6 +76,31 @@ class Single:
             reason = "Mailchimp kept the old address"
             return Outcome("failed", code="address-not-changed", reason=reason, request_id=answer.request_id)
         return self.tagged(draft, member, "updated", answer)
+
+    def follow(self, draft: Draft) -> Outcome:
+        """A linked member that is not at its address: the person changed it in Mailchimp, and that stands."""
+        member = self.linked(draft)
+        if member is None:
+            return draft.member_gone()
+        if member.status == "archived":
+            return self.revive(draft)
+        if member.id == draft.hash:
+            return self.upsert(draft)
+        body = {**draft.body(), "email_address": member.email_address}
+        written, answer = self._put(draft, member.id, body)
+        done = self.tagged(draft, written, "updated", answer)
+        reason = "its address was changed in Mailchimp; the member keeps that one"
+        return replace(done, code="address-changed-there", reason=reason)
+
+    def linked(self, draft: Draft) -> Member | None:
+        """The member the record is linked to, wherever it is now: by its hash, else by the contact."""
+        assert draft.old_hash is not None
+        member = self.api.member(self.audience, draft.old_hash)
+        if member is None and draft.contact:
+            member = self.api.member(self.audience, draft.contact)
+            if member is not None and member.contact_id != draft.contact:
+                return None
+        return member
 
     def remove(self, draft: Draft) -> Outcome:
         """Archives the member and remembers how it stood, so that it can come back as it was."""
@@ -125,7 +147,12 @@ class Single:
             return self.upsert(settled) if hash_ == draft.hash else self.change_address(settled)
         if not ours.get("at") or member.last_changed != ours["at"]:
             return draft.stays_archived()
-        revived, answer = self.api.revive(self.audience, hash_, draft.body(), str(ours["status"]))
+        try:
+            revived, answer = self.api.revive(self.audience, hash_, draft.body(), str(ours["status"]))
+        except Rejected as error:
+            if error.code != "address-taken":
+                raise
+            return self._where_it_is(draft)
         return self.tagged(draft, revived, "updated", answer)
 
     def _merge(self, draft: Draft, old: Member) -> Outcome:
@@ -133,6 +160,10 @@ class Single:
         new = self.api.member(self.audience, draft.hash)
         if new is None or new.status == "archived":
             return draft.stays_archived()
+        if (
+            new.contact_id and new.contact_id == old.contact_id
+        ):  # it moved there by an attempt whose answer got lost
+            return self.upsert(draft)
         body = draft.body()
         if old.status == "unsubscribed" and new.status in ("subscribed", "pending"):
             body["status"] = "unsubscribed"
@@ -147,35 +178,38 @@ class Single:
         reason = "the new address was a member already; that one was updated and the old one archived"
         return replace(done, code="address-taken", reason=reason)
 
+    def _is_free(self, draft: Draft) -> bool:
+        return self.api.member(self.audience, draft.hash) is None
+
+    def _where_it_is(self, draft: Draft) -> Outcome:
+        """Its member is archived or gone: the one that has the address now, if there is one. None is created."""
+        there = self.api.member(self.audience, draft.hash)
+        if there is None:
+            return draft.member_gone()
+        return draft.stays_archived() if there.status == "archived" else self.upsert(draft)
+
     def _archived_as(self, before: Member) -> Mapping[str, Any]:
         """How a member stood that was archived just now, and the stamp that says whether anybody touches it."""
         after = self.api.member(self.audience, before.id)
         return {"status": before.status, "at": after.last_changed if after else ""}
 
     def _put(self, draft: Draft, hash_: str, body: Mapping[str, Any]) -> tuple[Member, Answer]:
+        """PUT; emptied where the ADDRESS is the trouble, by PATCH where the server wants a status with every PUT."""
         try:
             return self.api.put(self.audience, hash_, body)
         except Rejected as error:
-            if error.code != "incomplete-address":
-                raise
-        return self.api.put(self.audience, hash_, draft.without_postal_address(body))
-
-    def _move(self, draft: Draft, old_hash: str) -> tuple[Member, Answer]:
-        try:
-            return self._put(draft, old_hash, draft.body())
-        except Rejected as error:
-            if not speaks_of_status(error):
-                raise
-        return self.api.patch(
-            self.audience, old_hash, draft.body()
-        )  # a strict server wants a status with PUT
+            if error.code == "incomplete-address":
+                return self.api.put(self.audience, hash_, draft.without_postal_address(body))
+            if speaks_of_status(error) and "status_if_new" not in body:
+                return self.api.patch(self.audience, hash_, body)
+            raise
 
     def tagged(self, draft: Draft, member: Member, status: Status, answer: Answer | None) -> Outcome:
         """Adds and takes away its tags, which a PUT cannot carry; the Outcome is that all is done."""
         changes = draft.tag_changes([str(tag.get("name", "")) for tag in member.tags or ()])
         if changes:
             self.api.tag(self.audience, member.id, changes)
-        return draft.done(status, member.id, answer)
+        return draft.done(status, member, answer)
 
 
 def speaks_of_status(error: Rejected) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from mlconnector.errors import ConfigError, Rejected, Uncertain
+from mlconnector.errors import ConfigError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Outcome, Step, Tools
 from mlconnector.systems.mailchimp.api import Api, member_hash
 from mlconnector.systems.mailchimp.bulk import Bulk
@@ -83,19 +83,25 @@ class MemberWriter:
         if self._audience is None or self._bulk is None or self._single is None:
             raise AssertionError("prepare comes before write")
         outcomes: dict[str, Outcome] = {}
-        together: list[Draft] = []
-        drafts = [Draft(step, self._audience) for step in steps]
-        for draft, standing in zip(drafts, self._standings(drafts), strict=True):
-            single = _single_for(self._single, draft, standing)
-            if single is not None:
-                outcomes[draft.step.source_id] = self._bulk.guarded(single, draft)
-            else:
-                together.append(
-                    draft.as_new() if standing == "absent" else replace(draft, seen=standing == "there")
-                )
-        if together:
-            outcomes.update(self._bulk.send(together))
+        try:
+            self._write([Draft(step, self._audience) for step in steps], self._single, self._bulk, outcomes)
+        except (Later, Stop) as error:
+            error.settled = dict(outcomes)
+            raise
         return [outcomes[step.source_id] for step in steps]
+
+    def _write(
+        self, drafts: Sequence[Draft], single: Single, bulk: Bulk, outcomes: dict[str, Outcome]
+    ) -> None:
+        together: list[Draft] = []
+        for draft, standing in zip(drafts, self._standings(drafts), strict=True):
+            alone = _single_for(single, draft, standing)
+            if alone is not None:
+                outcomes[draft.step.source_id] = bulk.guarded(alone, draft)
+            else:
+                together.append(replace(draft, seen=standing == "there"))
+        if together:
+            bulk.send(together, outcomes)
 
     def _standings(self, drafts: Sequence[Draft]) -> list[Standing]:
         writes = [draft for draft in drafts if draft.step.action != "remove"]
@@ -127,6 +133,10 @@ class MemberWriter:
             types = _types(self._api, audience)  # there all the same? the answer may have got lost
             if wanted.tag in types:
                 return types
+            if isinstance(error, Uncertain):
+                raise Later(
+                    error.message, hint="the next run tries again", request_id=error.request_id
+                ) from None
             raise ConfigError(
                 f"mailchimp audience {audience.name}: merge field {wanted.tag} could not be created: {error.message}",
                 hint="an audience holds 30 merge fields (80 on Premium): delete unused ones, or drop lines from map:",
@@ -147,6 +157,7 @@ class Archived:
         self._tools = tools
         self._hashes: set[str] = set()
         self._read_at: datetime | None = None
+        self._news_since: datetime | None = None  # by Mailchimp's clock, not by this machine's
         self._lock = threading.Lock()
 
     def __contains__(self, hash_: str) -> bool:
@@ -158,9 +169,9 @@ class Archived:
             now = self._tools.now()
             if self._read_at is not None and (now - self._read_at).total_seconds() < REFRESH_SECONDS:
                 return
-            since = None if self._read_at is None else (self._read_at - timedelta(hours=1)).isoformat()
-            for member in self._api.archived(audience, since):
-                self._hashes.update((member.id, member_hash(member.email_address)))
+            found, began = self._api.archived(audience, self._news_since)
+            self._hashes |= found
+            self._news_since = began - timedelta(hours=1) if began else None
             self._read_at = now
 
 
@@ -183,5 +194,7 @@ def _single_for(single: Single, draft: Draft, standing: Standing) -> Callable[[D
     if standing == "archived":
         return single.revive
     if draft.old_hash is not None and draft.old_hash != draft.hash:
-        return single.change_address
-    return single.upsert if draft.archived_by_us else None
+        return single.change_address if draft.moves else single.follow
+    if draft.archived_by_us:
+        return single.upsert
+    return single.follow if standing == "absent" and draft.old_hash is not None else None

@@ -141,7 +141,8 @@ def test_halving_has_a_call_budget() -> None:
     mail.bad = ("@nordkran.se",)
     with running(mail) as desk:
         outcomes = desk.write(*[create(f"bad{place}@nordkran.se") for place in range(200)])
-        assert {one.code for one in outcomes} == {"invalid-body"}
+        assert {one.code for one in outcomes} == {"invalid-body", "refused-together"}
+        assert {one.status for one in outcomes if one.code == "refused-together"} == {"held"}
         assert len(desk.bulk_calls()) <= 41
 
 

@@ -150,7 +150,7 @@ def test_who_is_removed_is_archived_and_comes_back_as_they_were(both: Desk, mail
     back = both.one(update(ANNA, both.id(ANNA), removed.memo, fields={"COMPANY": "Nordkran"}))
     assert (back.status, both.status(ANNA), both.tags(ANNA)) == ("updated", status, {"Kept"})
     assert both.fields(ANNA)["COMPANY"] == "Nordkran"
-    assert back.memo == {}
+    assert back.memo is not None and "archived" not in back.memo
 
 
 @pytest.mark.parametrize("touch", ["unsubscribe", "archive again", "edit"])

@@ -27,7 +27,7 @@ NOT_NEW = ["subscribed", "unsubscribed", "cleaned", "pending", "transactional"]
 def test_a_new_member_is_created_with_fields_and_tags(both: Desk) -> None:
     outcome = both.one(create(ANNA, fields={"COMPANY": "Nordkran"}, tags=["Customer"]))
     assert (outcome.status, outcome.target_id, outcome.answer) == ("created", both.id(ANNA), "200")
-    assert outcome.request_id and outcome.memo == {"tags": ["Customer"]}
+    assert outcome.request_id and outcome.memo and outcome.memo["tags"] == ["Customer"]
     assert (both.status(ANNA), both.fields(ANNA)["COMPANY"], both.tags(ANNA)) == (
         "subscribed",
         "Nordkran",
@@ -189,7 +189,7 @@ def test_a_tag_that_is_not_given_any_more_is_taken_away_and_others_stay(both: De
     mail.add_member("Customers", ANNA, tags=["Trade fair", "Old", "Kept"])
     outcome = both.one(update(ANNA, both.id(ANNA), {"tags": ["Old", "Kept"]}, tags=["Kept", "New"]))
     assert both.tags(ANNA) == {"Trade fair", "Kept", "New"}
-    assert outcome.memo == {"tags": ["Kept", "New"]}
+    assert outcome.memo and outcome.memo["tags"] == ["Kept", "New"]
 
 
 def test_a_tag_is_taken_away_from_a_member_that_is_unchanged_otherwise(both: Desk, mail: Busy) -> None:

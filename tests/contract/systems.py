@@ -1,0 +1,182 @@
+"""What the contract suites need of a system: its emulator with some records, and our side of it connected.
+
+One more system is one more entry in SOURCES or TARGETS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
+from mlconnector.model import Flow, Mapped, Skip, Step, Tools
+from mlconnector.sandbox import Emulator, Running
+from mlconnector.systems import load_system
+from mlconnector.systems.base import Entity, Prepares, Source, Target
+from mlconnector.systems.business_central.emulator import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    TENANT,
+    BusinessCentral,
+)
+from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+
+NOON = datetime(2026, 7, 21, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@dataclass
+class SourceCase:
+    """A source whose emulator can be changed by record name (`R0`, `R1` …); `page` records come at a time.
+
+    `late` stamps a change now and gives what makes it visible. `blank` takes the stamp of a record away.
+    """
+
+    emulator: Emulator
+    entity: str
+    page: int
+    connect: Callable[[], Source]
+    add: Callable[[str], None]
+    edit: Callable[[str], None]
+    late: Callable[[str], Callable[[], Any]]
+    blank: Callable[[str], None]
+    delete: Callable[[str], None]
+    id_of: Callable[[str], str]
+    name_of: Callable[[Mapping[str, Any]], str]
+    never_there: str
+
+
+@dataclass
+class TargetCase:
+    """A target whose emulator shows its records by key. `bad` is a key that the target refuses."""
+
+    emulator: Emulator
+    into: str
+    entity: Entity
+    connect: Callable[[], Target]
+    mapped: Callable[[str, str], Mapped]
+    key: Callable[[str], str]
+    bad: str
+    stored: Callable[[], Mapping[str, str]]
+    """Key → value of what is there (archived or removed records left out)."""
+    sleeps: list[float] = field(default_factory=list)
+
+    def target(self) -> Target:
+        """As at the start of a run."""
+        target = self.connect()
+        if isinstance(target, Prepares):
+            target.prepare(self.into)
+        return target
+
+    def create(self, name: str, value: str = "first") -> Step:
+        return Step("create", name, self.mapped(name, value))
+
+    def update(self, name: str, target_id: str | None, value: str = "second", **more: Any) -> Step:
+        return Step("update", name, self.mapped(name, value), target_id, was_key=self.key(name), **more)
+
+    def remove(self, name: str, target_id: str | None) -> Step:
+        return Step("remove", name, None, target_id, was_key=self.key(name))
+
+
+def _tools(emulator: Emulator, sleeps: list[float]) -> Tools:
+    return Tools(now=emulator.clock.now, sleep=sleeps.append)
+
+
+@contextmanager
+def business_central() -> Iterator[SourceCase]:
+    """Customers in pages of three; the clock stands still at noon."""
+    emulator = BusinessCentral()
+    emulator.clock.freeze(NOON)
+    system = load_system("business_central")
+    flow = Flow("f", "erp", "customer", "mail", "member", _no_map, paths=frozenset({"number", "displayName"}))
+    with Running(emulator) as served:
+
+        def connect() -> Source:
+            settings = system.settings(
+                tenant=TENANT, client_id=CLIENT_ID, company="CRONUS International Ltd.", page_size=3,
+                base_url=served.url, login_url=served.url,
+            )  # fmt: skip
+            connected = system.connect(settings, {"client_secret": CLIENT_SECRET}, _tools(emulator, []))
+            return connected.source([flow])
+
+        yield SourceCase(
+            emulator=emulator,
+            entity="customer",
+            page=3,
+            connect=connect,
+            add=lambda name: _ignore(emulator.add("customers", number=name, displayName=name)),
+            edit=lambda name: _ignore(
+                emulator.edit("customers", name, displayName=f"{emulator.clock.now():%M%S}")
+            ),
+            late=lambda name: emulator.edit_late("customers", name, displayName="late").commit,
+            blank=lambda name: _ignore(emulator.stamp("customers", name, datetime(1, 1, 1, tzinfo=UTC))),
+            delete=lambda name: emulator.delete("customers", name),
+            id_of=lambda name: str(emulator.row("customers", name)["id"]),
+            name_of=lambda record: str(record["number"]),
+            never_there="00000000-0000-0000-0000-00000000cafe",
+        )
+
+
+@contextmanager
+def mailchimp() -> Iterator[TargetCase]:
+    """An empty audience."""
+    emulator = Mailchimp()
+    system = load_system("mailchimp")
+    flow = Flow("f", "erp", "customer", "mail", "member", _no_map)
+    options = MemberTarget(audience="Customers", merge_fields=(MergeField("VALUE", "text", "Value"),))
+    sleeps: list[float] = []
+    with Running(emulator) as served:
+
+        def connect() -> Target:
+            settings = system.settings(base_url=served.url)
+            return system.connect(settings, {"api_key": API_KEY}, _tools(emulator, sleeps)).target(
+                flow, options
+            )
+
+        def address(name: str) -> str:
+            return name if "@" in name else f"{name}@nordkran.se"
+
+        def mapped(name: str, value: str) -> Mapped:
+            body = {
+                "email_address": address(name),
+                "merge_fields": {"VALUE": value},
+                "status_if_new": "subscribed",
+            }
+            return Mapped(f"email:{address(name)}", body, value.encode())
+
+        def stored() -> Mapping[str, str]:
+            rows = emulator.members("Customers")
+            return {
+                f"email:{row['email_address']}": row["merge_fields"].get("VALUE", "")
+                for row in rows
+                if row["status"] != "archived"
+            }
+
+        yield TargetCase(
+            emulator=emulator,
+            into="member",
+            entity=system.entities["member"],
+            connect=connect,
+            mapped=mapped,
+            key=lambda name: f"email:{address(name)}",
+            bad="bad@example.com",
+            stored=stored,
+            sleeps=sleeps,
+        )
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def _no_map(_: object) -> Skip:
+    return Skip("none", "")
+
+
+SOURCES: Mapping[str, Callable[[], AbstractContextManager[SourceCase]]] = {
+    "business_central": business_central
+}
+TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {"mailchimp": mailchimp}
