@@ -84,10 +84,17 @@ def _send(
 ) -> Step:
     other = _is_others(known)
     if entry.target_id is None or (other and _stolen(entry, known, target)):
-        was_key = None if other else entry.target_key
+        was_key = None if other or entry.status == "skipped" else entry.target_key or entry.wants
         return _create(change, mapped, known, was_key=was_key, again=again)
     return Step(
-        "update", change.id, mapped, entry.target_id, was_key=entry.target_key, memo=entry.memo, again=again
+        "update",
+        change.id,
+        mapped,
+        entry.target_id,
+        was_key=entry.target_key,
+        memo=entry.memo,
+        again=again,
+        tried_key=entry.wants if entry.status != "skipped" else None,
     )
 
 

@@ -201,7 +201,9 @@ class Lanes:
             target.prepare(into)
         self._prepared = True
         number = self.job.ledger.begin(
-            self.job.flow.name, self.job.run_id, [(plan.change.id, _new_key(plan)) for plan in chunk]
+            self.job.flow.name,
+            self.job.run_id,
+            [(plan.change.id, plan.mapped.key if plan.mapped else None) for plan in chunk],
         )
         steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
         assert self._pool is not None
@@ -268,7 +270,7 @@ class Lanes:
             key=_settled_key(plan, outcome),
             digest=sent.digest if sent is not None else None,
             modified=plan.change.modified,
-            wants=plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None,
+            wants=_wanted_key(plan, outcome),
             before=plan.entry,
             record=plan.change.record,
         )
@@ -313,6 +315,14 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
     """What was carried out before the error counts; the rest is tried again later."""
     lost = Outcome("failed", code=code, reason=error.message, retry_at=due, request_id=error.request_id)
     return [error.settled.get(plan.change.id, lost) for plan in chunk.plans]
+
+
+def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
+    """A key that somebody else owns, or that it may have got to: the answer to its move did not come."""
+    if plan.mapped is None:
+        return None
+    moved = isinstance(plan.decided, Step) and outcome.status in ("failed", "unknown") and not _new_key(plan)
+    return plan.mapped.key if moved or outcome.code == "key-taken" else None
 
 
 def _new_key(plan: Planned) -> str | None:

@@ -56,8 +56,9 @@ OPEN = ("failed", "held", "sending", "unknown")
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
-    `wants` is a key that another record owns. `before` is the record's row as it was when it was planned and `record`
-    what the source sent: they are not stored, they serve what is told of it.
+    `wants` is a key that another record owns, or one that this record was on its way to when no clear answer came.
+    `before` is the record's row as it was when it was planned and `record` what the source shows; neither is stored,
+    they tell what is news.
     """
 
     source_id: str
@@ -173,7 +174,7 @@ class Ledger:
         return {str(row[3]): _entry(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
 
     def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str, str | None]]) -> int:
-        """Says that these records (id, key it will own) are about to be sent; committed when it returns its number."""
+        """Says that these records (id, key they are on their way to) are about to be sent; returns its number."""
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
@@ -448,14 +449,16 @@ class Ledger:
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
     def _recover_one(self, flow: str, source_id: str, key: str | None, at: str) -> None:
-        key = None if key is None or self.owners(flow, [key]) else key
+        """A new record owns its key now; one that was moving keeps the old one until it is clear what happened."""
+        free = None if key is None or self.owners(flow, [key]) else key
         reason = "the run ended before the answer came"
         self._db.execute(
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
             " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?5",
-            (flow, source_id, key, reason, at),
+            " retry_at = NULL, wants = CASE WHEN target_key IS ?6 THEN NULL ELSE ?6 END, run_id = NULL,"
+            " updated_at = ?5",
+            (flow, source_id, free, reason, at, key),
         )
 
     def _belongs_to(self, connection: str, path: Path) -> None:

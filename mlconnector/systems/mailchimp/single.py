@@ -93,13 +93,18 @@ class Single:
         return replace(done, code="address-changed-there", reason=reason)
 
     def linked(self, draft: Draft) -> Member | None:
-        """The member the record is linked to, wherever it is now: by its hash, else by the contact."""
+        """The member the record is linked to, wherever it is now.
+
+        By its hash, else by the contact, else where a move without an answer was to bring it.
+        """
         assert draft.old_hash is not None
         member = self.api.member(self.audience, draft.old_hash)
         if member is None and draft.contact:
             member = self.api.member(self.audience, draft.contact)
             if member is not None and member.contact_id != draft.contact:
-                return None
+                member = None
+        if member is None and draft.step.tried_key:
+            member = self.api.member(self.audience, member_hash(draft.step.tried_key.removeprefix("email:")))
         return member
 
     def remove(self, draft: Draft) -> Outcome:
