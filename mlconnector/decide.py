@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
@@ -49,6 +49,8 @@ def decide(
     if known.owner is not None and known.owner.source_id != change.id:
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
             return None
+        if entry is not None and entry.status in ("sending", "unknown") and entry.target_id is None:
+            return None  # it may be there under the key it was sent with, which it must not lose before that is clear
         return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
     if not known.linked:
         return _unless_told(
@@ -63,9 +65,7 @@ def decide(
         return _send(change, mapped, known, entry, target, again=True)
     if not known.forced and _same(entry, mapped, flow, now):
         return None
-    # a failure that is tried again later may have been applied before it became one
-    may_be_there = entry.status == "failed" and entry.retry_at is not None
-    return _send(change, mapped, known, entry, target, again=may_be_there)
+    return _send(change, mapped, known, entry, target)
 
 
 def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
@@ -82,39 +82,33 @@ def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
 ) -> Step:
+    tried = tuple(entry.wants.split("\n")) if entry.wants and entry.status != "skipped" else ()
     other = _is_others(known)
-    if entry.target_id is None or (other and _stolen(entry, known, target)):
-        was_key = None if other or entry.status == "skipped" else entry.target_key or entry.wants
-        return _create(change, mapped, known, was_key=was_key, again=again)
-    return Step(
-        "update",
-        change.id,
-        mapped,
-        entry.target_id,
-        was_key=entry.target_key,
-        memo=entry.memo,
-        again=again,
-        tried_key=entry.wants if entry.status != "skipped" else None,
-    )
+    if entry.target_id is not None and not (other and _stolen(entry, known, target)):
+        step = Step("update", change.id, mapped, entry.target_id, entry.target_key, entry.memo, again)
+        return replace(step, tried_keys=tried)
+    step = _create(change, mapped, known)
+    if step.action == "update" or (not again and entry.target_key is None):
+        return step
+    # it was on its way under an older key once, and nobody knows whether it arrived: it is looked for there
+    return replace(step, was_key=None if other else entry.target_key, again=True, tried_keys=tried)
 
 
 def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:
     """Whether the counterpart is, or is about to be, that of the record which owns the key now."""
     other = known.old_owner
     assert other is not None
-    if other.target_id is not None:
-        return other.target_id == entry.target_id
-    return target.upserts and other.status in ("sending", "unknown")
+    if target.upserts and other.status in ("sending", "unknown"):
+        return True  # keys are unique there: whoever comes to this one finds the counterpart under it
+    return other.target_id is not None and other.target_id == entry.target_id
 
 
-def _create(
-    change: Change, mapped: Mapped, known: Known, *, was_key: str | None = None, again: bool = False
-) -> Step:
+def _create(change: Change, mapped: Mapped, known: Known) -> Step:
     gone = known.removed
     if gone is not None and gone.target_id is not None:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it
         return Step("update", change.id, mapped, gone.target_id, was_key=gone.target_key, memo=gone.memo)
-    return Step("create", change.id, mapped, was_key=was_key if again else None, again=again)
+    return Step("create", change.id, mapped)
 
 
 def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:

@@ -305,5 +305,7 @@ def _keys_to_look_for(plan: Planned, upserts: bool) -> list[str]:
     """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
     step = plan.decided
     assert isinstance(step, Step) and step.mapped is not None
-    before = [step.was_key] if step.again and step.was_key and step.was_key != step.mapped.key else []
+    before = [
+        key for key in (step.was_key, *step.tried_keys) if step.again and key and key != step.mapped.key
+    ]
     return before if upserts else [*before, step.mapped.key]

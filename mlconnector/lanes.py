@@ -318,11 +318,11 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
-    """A key that somebody else owns, or that it may have got to: the answer to its move did not come."""
-    if plan.mapped is None:
+    """A key that somebody else owns, or those that it may have got to: the answer to its move did not come."""
+    if plan.mapped is None or (outcome.code != "key-taken" and outcome.status not in ("failed", "unknown")):
         return None
-    moved = isinstance(plan.decided, Step) and outcome.status in ("failed", "unknown") and not _new_key(plan)
-    return plan.mapped.key if moved or outcome.code == "key-taken" else None
+    tried = plan.decided.tried_keys if isinstance(plan.decided, Step) else ()
+    return "\n".join(dict.fromkeys((*tried, plan.mapped.key)))
 
 
 def _new_key(plan: Planned) -> str | None:

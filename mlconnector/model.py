@@ -135,7 +135,7 @@ class Step:
 
     `create`: nothing is linked yet. `update`: `target_id` is linked and `mapped` differs from what was sent.
     `remove`: the source record is gone or left the flow; `mapped` is None. `was_key` is the key it had when it was
-    last sent, `tried_key` one that it was on its way to when no clear answer came. `again` says that an earlier
+    last sent, `tried_keys` those that it was on its way to when no clear answer came. `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's.
     """
 
@@ -146,7 +146,7 @@ class Step:
     was_key: str | None = None
     memo: Mapping[str, Any] | None = None
     again: bool = False
-    tried_key: str | None = None
+    tried_keys: tuple[str, ...] = ()
 
 
 MapFunction = Callable[[Change], Mapped | Skip]

@@ -56,7 +56,8 @@ OPEN = ("failed", "held", "sending", "unknown")
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
-    `wants` is a key that another record owns, or one that this record was on its way to when no clear answer came.
+    `wants` is a key that another record owns, or those (a line each) that it was on its way to when no clear
+    answer came.
     `before` is the record's row as it was when it was planned and `record` what the source shows; neither is stored,
     they tell what is news.
     """
@@ -456,7 +457,8 @@ class Ledger:
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
             " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = CASE WHEN target_key IS ?6 THEN NULL ELSE ?6 END, run_id = NULL,"
+            " retry_at = NULL, wants = CASE WHEN wants IS NULL OR ledger.code = 'key-taken' THEN ?6"
+            " WHEN instr(wants || char(10), ?6 || char(10)) THEN wants ELSE wants || char(10) || ?6 END, run_id = NULL,"
             " updated_at = ?5",
             (flow, source_id, free, reason, at, key),
         )

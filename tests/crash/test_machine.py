@@ -183,7 +183,8 @@ class SyncMachine(RuleBasedStateMachine):
         with self._opened(fused=False) as ledger:
             entries = ledger.entries("f", list(self.source.rows))
         for id_, row in self.source.rows.items():
-            if row.key and entries[id_].code not in ("ambiguous-match", "counterpart-gone"):
+            # without unique keys a person has to choose now and then: then it is on record as open
+            if row.key and (self.target.upserts or entries[id_].status == "done"):
                 wanted.setdefault(f"email:{row.key}", set()).add(row.value)
         found: dict[str, set[int]] = {}
         for record in self.target.records.values():

@@ -103,8 +103,8 @@ class Single:
             member = self.api.member(self.audience, draft.contact)
             if member is not None and member.contact_id != draft.contact:
                 member = None
-        if member is None and draft.step.tried_key:
-            member = self.api.member(self.audience, member_hash(draft.step.tried_key.removeprefix("email:")))
+        for key in draft.step.tried_keys if member is None else ():
+            member = member or self.api.member(self.audience, member_hash(key.removeprefix("email:")))
         return member
 
     def remove(self, draft: Draft) -> Outcome:
