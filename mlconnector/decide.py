@@ -88,10 +88,10 @@ def _send(
         step = Step("update", change.id, mapped, entry.target_id, entry.target_key, entry.memo, again)
         return replace(step, tried_keys=tried)
     step = _create(change, mapped, known)
-    if step.action == "update" or (not again and entry.target_key is None):
+    if step.action == "update" or other or (not again and entry.target_key is None):
         return step
     # it was on its way under an older key once, and nobody knows whether it arrived: it is looked for there
-    return replace(step, was_key=None if other else entry.target_key, again=True, tried_keys=tried)
+    return replace(step, was_key=entry.target_key, again=True, tried_keys=tried)
 
 
 def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:

@@ -122,7 +122,7 @@ def test_a_replay_sends_what_looks_unchanged(status: str) -> None:
 def test_what_is_created_once_is_never_updated_but_created_if_it_never_was() -> None:
     once = {"mode": "create_once"}
     assert decided(ANNA, SENT, options=once) is None
-    assert decided(ANNA, row("failed", digest=OLD), options=once) == CREATE
+    assert decided(ANNA, row("failed", target_key=None, digest=OLD), options=once) == CREATE
     assert decided(ANNA, SENT, options=once, forced=True) == UPDATE
 
 
@@ -309,3 +309,17 @@ def test_the_counterpart_of_somebody_else_is_never_updated(
     found = decide(change, mapped, replace(known, removed=None), flow, target, NOW)
     if isinstance(found, Step) and found.action == "update" and other is not None and other.source_id != "c1":
         assert found.target_id != other.target_id
+
+
+def test_what_may_have_been_created_under_an_older_key_is_looked_for_there() -> None:
+    failed = row("failed", target_key="email:old@nordkran.se", digest=OLD)
+    step = decided(ANNA, failed)
+    assert isinstance(step, Step) and step.action == "create"
+    assert step.again and step.was_key == "email:old@nordkran.se"
+
+
+def test_a_move_without_an_answer_remembers_where_it_may_have_got_to() -> None:
+    moving = row("sending", target_id="t1", wants="email:b@nordkran.se\nemail:c@nordkran.se")
+    step = decided(ANNA, moving)
+    assert isinstance(step, Step) and step.action == "update"
+    assert step.tried_keys == ("email:b@nordkran.se", "email:c@nordkran.se")

@@ -245,13 +245,13 @@ class Loop:
         """Requests so far that were no reads."""
         return sum(entry.method != "GET" for entry in self.mail.log)
 
-    def settle(self) -> None:
+    def settle(self, how: str = "full") -> None:
         """Clean runs, until nothing is left that a run without a person could do."""
         self.erp.faults.clear()
         self.mail.faults.clear()
         for _ in range(3):
             self.pass_time(100)
-            self.run("full", replay=True)
+            self.run(how, replay=True)
 
 
 def configured(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> Any:
