@@ -99,10 +99,9 @@ class Single:
         """
         assert draft.old_hash is not None
         member = self.api.member(self.audience, draft.old_hash)
-        if member is None and draft.contact:
-            member = self.api.member(self.audience, draft.contact)
-            if member is not None and member.contact_id != draft.contact:
-                member = None
+        if draft.contact and (member is None or (member.contact_id or draft.contact) != draft.contact):
+            there = self.api.member(self.audience, draft.contact)
+            member = there if there is not None and there.contact_id == draft.contact else member
         for key in draft.step.tried_keys if member is None else ():
             member = member or self.api.member(self.audience, member_hash(key.removeprefix("email:")))
         return member

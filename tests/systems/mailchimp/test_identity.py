@@ -1,0 +1,100 @@
+"""A contact is one person through any change of address: nobody is made anew, no opt-out is left behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mlconnector.errors import Later
+from mlconnector.model import Step
+from mlconnector.sandbox import Reply, Request
+from mlconnector.systems.mailchimp.emulator import Mailchimp
+from tests.systems.mailchimp.writing import ANNA, MANY, Busy, Desk, create, running, update
+
+NEW, OWN = "anna.lind@nordkran.se", "anna.own@nordkran.se"
+
+
+def linked(both: Desk, mail: Busy, email: str = ANNA) -> dict[str, str]:
+    found = mail.member("Customers", email)
+    assert found is not None
+    return {"contact": found["contact_id"]}
+
+
+def still(email: str, target_id: str, memo: dict[str, str] | None) -> Step:
+    """The record changed, its address did not."""
+    return replace(update(email, target_id, memo), was_key=f"email:{email}")
+
+
+@pytest.mark.parametrize("status", ["subscribed", "unsubscribed"])
+def test_an_address_that_the_person_changed_in_mailchimp_stands(both: Desk, mail: Busy, status: str) -> None:
+    mail.add_member("Customers", ANNA, status)
+    memo = linked(both, mail)
+    mail.email_change("Customers", ANNA, OWN)
+    outcome = both.one(still(ANNA, both.id(ANNA), memo))
+    assert (outcome.status, outcome.code) == ("updated", "address-changed-there")
+    assert both.status(OWN) == status and both.status(ANNA) in (None, "archived")
+
+
+def test_a_new_address_in_the_source_moves_the_contact_from_wherever_it_is(both: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", ANNA, "unsubscribed")
+    memo = linked(both, mail)
+    mail.email_change("Customers", ANNA, OWN)
+    both.one(replace(update(NEW, both.id(ANNA), memo), was_key=f"email:{ANNA}"))
+    assert both.status(NEW) == "unsubscribed" and both.status(OWN) is None
+
+
+def test_a_move_without_an_answer_is_found_where_it_was_going(both: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", OWN, "unsubscribed")  # where the move that nobody heard of brought it
+    step = replace(update(NEW, both.id(ANNA)), was_key=f"email:{ANNA}", tried_keys=(f"email:{OWN}",))
+    both.one(step)
+    assert both.status(NEW) == "unsubscribed" and both.status(OWN) is None
+
+
+def test_a_linked_member_that_is_nowhere_is_not_made_anew(both: Desk, mail: Busy) -> None:
+    outcome = both.one(replace(update(NEW, both.id(ANNA), {"contact": "0" * 32}), was_key=f"email:{ANNA}"))
+    assert (outcome.status, outcome.code) == ("skipped", "member-gone")
+    assert both.status(NEW) is None
+
+
+def test_what_a_chunk_did_before_mailchimp_went_down_is_kept(desk: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", ANNA)
+    writer = desk.writer()
+    mail.fault("status", method="POST", path=r"/lists/\w+$", times=0, status=503, retry_after=600)
+    move = replace(update(NEW, desk.id(ANNA)), was_key=f"email:{ANNA}")
+    with pytest.raises(Later) as error:
+        writer.write("member", [move, create("other@nordkran.se", "o")])
+    assert error.value.settled[NEW].status == "updated" and "o" not in error.value.settled
+
+
+def test_members_whose_tags_could_not_be_set_are_linked_all_the_same(desk: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", ANNA, tags=["Old"])
+    writer = desk.writer()
+    mail.fault("status", method="POST", path="/tags", times=0, status=503, retry_after=600)
+    step = replace(update(ANNA, desk.id(ANNA), {"tags": ["Old"]}, tags=["New"]), was_key=f"email:{ANNA}")
+    with pytest.raises(Later) as error:
+        writer.write("member", [step])
+    kept = error.value.settled[ANNA]
+    assert (kept.status, kept.code, kept.target_id) == ("failed", "later", desk.id(ANNA))
+
+
+class Leaving(Mailchimp):
+    """Right after the first page of archived members was read, one of them is taken out of the archive."""
+
+    left = False
+
+    def answer(self, request: Request) -> Reply:
+        reply = super().answer(request)
+        if request.query.get("status") == "archived" and not self.left:
+            self.left = True
+            self.unarchive("Customers", "old0@nordkran.se")
+        return reply
+
+
+def test_somebody_who_leaves_the_list_of_archived_moves_nobody_out_of_it() -> None:
+    mail = Leaving()
+    for number in range(1200):
+        mail.add_member("Customers", f"old{number}@nordkran.se", "archived")
+    with running(mail) as desk:
+        steps = [create(f"old{number}@nordkran.se") for number in range(990, 990 + MANY)]
+        assert {one.code for one in desk.write(*steps)} == {"archived"}
