@@ -10,6 +10,7 @@ from mlconnector.errors import AuthError, ConfigError
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
 from mlconnector.model import Finding, Tools
 from mlconnector.systems.mailchimp import Settings
+from mlconnector.systems.mailchimp.account import Mailchimp
 from mlconnector.systems.mailchimp.api import Api
 from mlconnector.systems.mailchimp.emulator import ACCESS_TOKEN, API_KEY
 from tests.systems.mailchimp.writing import ANNA, COMPANY, FLOW, Busy, Desk, create
@@ -146,8 +147,8 @@ def test_check_finds_types_that_clash_and_too_many_fields(desk: Desk, mail: Busy
 
 
 def test_check_notices_a_clock_that_is_off(desk: Desk, mail: Busy) -> None:
-    account = desk.connect()
-    account._tools = Tools(now=lambda: mail.clock.now().replace(year=2020), sleep=desk.sleeps.append)
+    tools = Tools(now=lambda: mail.clock.now().replace(year=2020), sleep=desk.sleeps.append)
+    account = Mailchimp(Settings(base_url=desk.url), desk.secrets, tools)
     assert any("clock is" in one.message for one in account.check([]))
 
 

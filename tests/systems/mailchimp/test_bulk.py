@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from mlconnector.errors import AuthError, ConfigError, Later
@@ -249,11 +251,17 @@ def test_a_member_whose_change_was_not_applied_is_written_alone() -> None:
         assert (desk.status("deaf@nordkran.se"), desk.tags("deaf@nordkran.se")) == ("unsubscribed", {"T"})
 
 
+class Archiving(Silent):
+    """Somebody archives the member while the call is on its way."""
+
+    def reply(self, request: Request) -> Reply | None:
+        self.archive("Customers", "deaf@nordkran.se")
+        return super().reply(request)
+
+
 def test_a_member_the_answer_does_not_mention_may_be_archived_by_now() -> None:
-    mail = Silent()
+    mail = Archiving()
     mail.add_member("Customers", "deaf@nordkran.se")
-    mail.before_bulk = lambda: mail.archive("Customers", "deaf@nordkran.se")
-    mail.reply = lambda request: (mail.before_bulk and mail.before_bulk()) or Silent.reply(mail, request)  # type: ignore[method-assign]
     with running(mail) as desk:
         assert desk.one(create("deaf@nordkran.se")).code == "archived"
         assert desk.status("deaf@nordkran.se") == "archived"
@@ -286,14 +294,10 @@ class NoTags(Answering):
         for member in members:
             member.pop("tags", None)
         body = {**request.json(), "members": members}
-        import msgspec
-
         return Busy.answer(self, _with_body(request, msgspec.json.encode(body)))
 
 
 def _with_body(request: Request, body: bytes) -> Request:
-    from dataclasses import replace
-
     return replace(request, body=body)
 
 
