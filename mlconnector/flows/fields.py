@@ -1,4 +1,4 @@
-"""Spelling rules for e-mail addresses, shared by flows: splitting, a cheap check, the key, the mask. Pure."""
+"""Spelling rules for e-mail addresses, shared by flows: splitting, a cheap check, the key. Pure."""
 
 from __future__ import annotations
 
@@ -38,9 +38,3 @@ def is_address(text: str) -> bool:
 def normal_address(text: str) -> str:
     """What two spellings of one address have in common: a key, never what is sent."""
     return text.strip().lower()
-
-
-def mask_address(text: str) -> str:
-    """`anna@nordkran.se` -> `a***@nordkran.se`, for logs; text without an @ -> `***`."""
-    local, at, domain = text.strip().rpartition("@")
-    return f"{local[:1]}***@{domain}" if at else "***"

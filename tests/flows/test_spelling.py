@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.flows.fields import is_address, mask_address, normal_address, split_addresses
+from mlconnector.flows.fields import is_address, normal_address, split_addresses
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,7 @@ def test_the_key_of_an_address_knows_no_capitals() -> None:
     assert normal_address(" Anna@Nordkran.SE ") == "anna@nordkran.se"
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [("anna@nordkran.se", "a***@nordkran.se"), ("@x.se", "***@x.se"), ("anna", "***"), ("", "***")],
-)
-def test_a_masked_address_shows_its_first_letter_and_domain(text: str, masked: str) -> None:
-    assert mask_address(text) == masked
-
-
 @given(st.text())
-def test_no_text_upsets_the_rules(text: str) -> None:
+def test_any_text_gives_addresses_without_blanks(text: str) -> None:
     for address in split_addresses(text):
-        is_address(address)
-    mask_address(text)
+        assert address == address.strip() and is_address(address) in (True, False)
