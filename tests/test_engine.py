@@ -330,3 +330,16 @@ def test_records_may_refer_to_others_and_wait_until_they_are_linked(bench: Bench
     assert bench.run(map=with_ref)["held"] == 1
     bench.ledger.link(("a", "boss"), ("b", "boss"), [("b1", "t77")])
     assert bench.run(map=with_ref)["created"] == 1
+
+
+def test_a_record_that_waits_for_a_key_is_not_forgotten_when_the_run_ends_early(bench: Bench) -> None:
+    bench.source.put("id-1", "same", 1)
+    bench.source.put("id-2", "same", 2)
+    bench.run()
+    bench.source.put("id-1", "other", 1, bench.clock.now())
+    bench.run(limit=1)  # id-1 moves away, and the run ends before id-2 comes up
+    assert bench.values() == {"email:other": 1}
+    bench.clock.seconds += 10_000  # far behind the overlap: no read shows id-2 again
+    bench.source.put("id-9", "later", 9)
+    bench.run()
+    assert bench.values()["email:same"] == 2
