@@ -167,9 +167,8 @@ class FlowRun:
             yield batch
 
     def _leftovers(self) -> None:
-        """What earlier runs left, and records whose key became free in a run that did not come to take them up."""
-        ledger, name = self.job.ledger, self.job.flow.name
-        ledger.release(name, ledger.wanted(name))
+        """What earlier runs left, and records that waited for a key which is free now."""
+        self.job.ledger.release(self.job.flow.name)
         self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
 
     def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:
@@ -180,10 +179,9 @@ class FlowRun:
     def _settle_released(self) -> None:
         """Takes up records that waited for a key which is free now; that may free another, so a few rounds."""
         for _ in range(3):
-            keys, self.lanes.released = self.lanes.released, set()
-            if not keys or not self.job.ledger.release(self.job.flow.name, keys):
+            if not self.job.ledger.release(self.job.flow.name):
                 return
-            self._leftovers()
+            self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
 
     # planning: reads the ledger, writes nothing
 

@@ -123,8 +123,6 @@ class Lanes:
     """Target key → what is on its way from there: to another key, or out."""
     under_way: set[str] = field(default_factory=set)
     """Records that are planned and not settled yet."""
-    released: set[str] = field(default_factory=set)
-    """Keys that lost their owner in this run."""
     passed: Callable[[Ticket], None] | None = None
     """Told of each batch, in order, once it and all before it are in the ledger."""
     _pool: ThreadPoolExecutor | None = None
@@ -254,7 +252,6 @@ class Lanes:
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self._unclaim(plan)
-            self._note_released(plan, outcome)
             (plan.ticket or ticket or Ticket(None, None)).left -= 1
             self.job.observer.settled(flow.name, one)
         self._pass_tickets()
@@ -281,17 +278,6 @@ class Lanes:
         for keys, key in ((self.claimed, plan.mapped.key if plan.mapped else None), (self.leaving, was_key)):
             if key is not None and keys.get(key) is plan:
                 del keys[key]
-
-    def _note_released(self, plan: Planned, outcome: Outcome) -> None:
-        entry, key = plan.entry, plan.mapped.key if plan.mapped is not None else None
-        if outcome.status == "skipped" and key is not None:
-            self.released.add(key)
-        if entry is None or entry.target_key is None:
-            return
-        moving = isinstance(plan.decided, Step) and key != entry.target_key
-        owned = entry.status not in ("skipped", "removed")
-        if moving or (owned and outcome.status in ("skipped", "removed")):
-            self.released.add(entry.target_key)
 
     def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
         if self.job.keep_links:

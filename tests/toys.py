@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,19 @@ class Fuse:
             self.left -= 1
             if self.left <= 0:
                 raise Crash
+
+
+class FusedLedger(Ledger):
+    """Each commit is a step after which the process may end, and so is the moment before."""
+
+    fuse: Any = Fuse()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.fuse.tick()
+        with super()._transaction():
+            yield
+        self.fuse.tick()
 
 
 @dataclass

@@ -220,32 +220,24 @@ class Ledger:
                 )
                 start += size
 
-    def wanted(self, flow: str) -> list[str]:
-        """The keys that records wait for."""
-        rows = self._db.execute(
-            "SELECT DISTINCT wants FROM ledger INDEXED BY ledger_wants WHERE flow = ? AND wants IS NOT NULL",
+    def release(self, flow: str) -> int:
+        """Lets the records that wait for a key which nobody owns any more come up again; says how many."""
+        waiting = self._db.execute(
+            "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
+            " WHERE flow = ? AND wants IS NOT NULL AND status = 'skipped'",
             (flow,),
-        )
-        return [row[0] for row in rows]
-
-    def release(self, flow: str, keys: Collection[str]) -> int:
-        """Lets the records that wait for these keys come up again; says how many."""
-        free = set(keys) - self.owners(flow, keys).keys()
-        waiting = self._in(
-            "SELECT source_id FROM ledger INDEXED BY ledger_wants"
-            " WHERE flow = ? AND status = 'skipped' AND wants IS NOT NULL AND wants IN",
-            flow,
-            free,
-        )
-        ids = [row[0] for row in waiting]
-        with self._transaction():
-            self._db.executemany(
-                "UPDATE ledger SET status = 'held', code = 'key-released', wants = NULL, retry_at = NULL,"
-                " reason = 'the key it waited for is free again', updated_at = ?"
-                " WHERE flow = ? AND source_id = ?",
-                [(self._stamp(), flow, one) for one in ids],
-            )
-        return len(ids)
+        ).fetchall()
+        owned = self.owners(flow, {wants for _, wants in waiting})
+        free = [source_id for source_id, wants in waiting if wants not in owned]
+        if free:
+            with self._transaction():
+                self._db.executemany(
+                    "UPDATE ledger SET status = 'held', code = 'key-released', wants = NULL, retry_at = NULL,"
+                    " reason = 'the key it waited for is free again', updated_at = ?"
+                    " WHERE flow = ? AND source_id = ?",
+                    [(self._stamp(), flow, one) for one in free],
+                )
+        return len(free)
 
     # watermarks and backfills
 

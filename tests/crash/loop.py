@@ -33,7 +33,7 @@ from mlconnector.systems.business_central.emulator import (
     BusinessCentral,
 )
 from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
-from tests.toys import Crash, Watcher
+from tests.toys import Crash, FusedLedger, Watcher
 
 START = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 OVERLAP = timedelta(seconds=30)
@@ -78,19 +78,6 @@ class Fuse:
     def tick(self) -> None:
         if self.burns():
             raise Crash
-
-
-class FusedLedger(Ledger):
-    """Each commit is a step after which the process may end, and so is the moment before."""
-
-    fuse = Fuse()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.fuse.tick()
-        with super()._transaction():
-            yield
-        self.fuse.tick()
 
 
 class Fused(Emulator):

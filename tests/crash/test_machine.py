@@ -19,23 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError
 from mlconnector.ledger import Ledger
-from tests.toys import OVERLAP, Clock, Crash, Fuse, Row, ToySource, ToyTarget, make_job
+from tests.toys import OVERLAP, Clock, Crash, Fuse, FusedLedger, Row, ToySource, ToyTarget, make_job
 
 IDS = [f"id-{n}" for n in range(7)]
 KEYS = [f"k{n}" for n in range(6)]
-
-
-class FusedLedger(Ledger):
-    """Each commit is a step after which the process may end, and so is the moment before."""
-
-    fuse: Fuse = Fuse()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self.fuse.tick()
-        with super()._transaction():
-            yield
-        self.fuse.tick()
 
 
 class SyncMachine(RuleBasedStateMachine):

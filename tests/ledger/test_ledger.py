@@ -150,9 +150,9 @@ def test_another_counterpart_under_the_same_key_is_not_forgotten(ledger: Ledger)
 def test_records_that_wait_for_a_key_come_up_again_once_nobody_owns_it(ledger: Ledger) -> None:
     waits = Settled("c2", Outcome("skipped", code="key-taken"), wants=ANNA)
     store(ledger, sent("c1", ANNA), waits)
-    assert ledger.release("f", [ANNA]) == 0
+    assert ledger.release("f") == 0
     store(ledger, Settled("c1", Outcome("skipped", code="gone")))
-    assert ledger.release("f", [ANNA, BO]) == 1
+    assert ledger.release("f") == 1
     assert entry(ledger, "c2").code == "key-released" and ledger.leftovers("f", 1) == ["c2"]
 
 
