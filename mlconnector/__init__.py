@@ -32,14 +32,13 @@ Where this differs from the design notes, section by section, and why:
    whose record no longer matches `when`. `Flow.paths` are the fields to fetch; `then` waits for a flow that posts.
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
-   `Connection` has no
-   `budget` yet: no vendor of today counts calls by the day.
+   `Connection` has no `budget` yet: no vendor of today counts calls by the day.
    Tables. `sending` is one row a chunk, not one ledger row a record, and becomes ledger rows only after a crash:
    random GUID keys dirty a page each, and this halves the bytes written. There is no `body` column: what is unsettled
    is fetched again, so that no payload is ever stored and the newest state is what is sent. A key is unique among the
    rows that own it (`owns`): a record that was skipped or removed keeps its former key, by which its member is found
-   again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits for, or those (a line each)
-   that a record was on its way to when no answer came (`Step.tried_keys`). `backfills`, `run_flows` and `meta`
+   again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits for, `tried` those (a line
+   each) that a record was on its way to when no answer came (`Step.tried_keys`). `backfills`, `run_flows` and `meta`
    (which connection a file belongs to) were added.
 5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
    written for it. A record whose key belonged to a removed one inherits that one's counterpart. What a target that

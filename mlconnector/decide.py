@@ -13,14 +13,16 @@ class Known:
     """What the ledger says of a record and of the keys it touches.
 
     `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
-    key it had, `removed` a row whose counterpart had the key and was removed. `linked` says that all its refs are
-    linked. `forced` sends even what looks unchanged (replay).
+    key it had, `removed` a row whose counterpart had the key and was removed. `tried_keys` are those it was on its
+    way to when no clear answer came and that are nobody else's. `linked` says that all its refs are linked. `forced`
+    sends even what looks unchanged (replay).
     """
 
     entry: LedgerEntry | None = None
     owner: LedgerEntry | None = None
     old_owner: LedgerEntry | None = None
     removed: LedgerEntry | None = None
+    tried_keys: tuple[str, ...] = ()
     linked: bool = True
     forced: bool = False
 
@@ -82,16 +84,15 @@ def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
 ) -> Step:
-    tried = tuple(entry.wants.split("\n")) if entry.wants and entry.status != "skipped" else ()
     other = _is_others(known)
     if entry.target_id is not None and not (other and _stolen(entry, known, target)):
         step = Step("update", change.id, mapped, entry.target_id, entry.target_key, entry.memo, again)
-        return replace(step, tried_keys=tried)
+        return replace(step, tried_keys=known.tried_keys)
     step = _create(change, mapped, known)
     if step.action == "update" or other or (not again and entry.target_key is None):
         return step
     # it was on its way under an older key once, and nobody knows whether it arrived: it is looked for there
-    return replace(step, was_key=entry.target_key, again=True, tried_keys=tried)
+    return replace(step, was_key=entry.target_key, again=True, tried_keys=known.tried_keys)
 
 
 def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:
@@ -117,7 +118,7 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
         return None
     sent = entry.target_id is not None or entry.status in ("sending", "unknown")
     if flow.on_delete == "archive" and sent and not _is_others(known):
-        return _remove(change, entry)
+        return _remove(change, entry, known)
     return _unless_told(
         entry, Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
     )
@@ -129,7 +130,7 @@ def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Out
         if entry.status == "removed":
             return None
         if entry.target_id is not None and not _is_others(known):
-            return _remove(change, entry)
+            return _remove(change, entry, known)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
 
 
@@ -139,8 +140,9 @@ def _is_others(known: Known) -> bool:
     return entry is not None and other is not None and other.source_id != entry.source_id
 
 
-def _remove(change: Change, entry: LedgerEntry) -> Step:
-    return Step("remove", change.id, None, entry.target_id, was_key=entry.target_key, memo=entry.memo)
+def _remove(change: Change, entry: LedgerEntry, known: Known) -> Step:
+    step = Step("remove", change.id, None, entry.target_id, was_key=entry.target_key, memo=entry.memo)
+    return replace(step, tried_keys=known.tried_keys)
 
 
 def _unless_told(entry: LedgerEntry | None, outcome: Outcome) -> Outcome | None:

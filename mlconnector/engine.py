@@ -235,13 +235,17 @@ class FlowRun:
     ) -> Known:
         old_key = entry.target_key if entry else None
         old_owner = self._owner(old_key, change.id, owners) if old_key else None
+        tried = (
+            tuple(key for key in entry.tried_keys if self._is_free(key, change.id, owners)) if entry else ()
+        )
         if not isinstance(record, Mapped):
-            return Known(entry, old_owner=old_owner, forced=forced)
+            return Known(entry, old_owner=old_owner, tried_keys=tried, forced=forced)
         return Known(
             entry,
             owner=self._owner(record.key, change.id, owners),
             old_owner=old_owner,
             removed=removed.get(record.key),
+            tried_keys=tried,
             linked=not record.refs or self._refs_linked(record),
             forced=forced,
         )
@@ -252,6 +256,10 @@ class FlowRun:
             return owners.get(key)
         goes_to = plan.decided.target_id if isinstance(plan.decided, Step) else None
         return LedgerEntry(self.job.flow.name, plan.change.id, "sending", target_key=key, target_id=goes_to)
+
+    def _is_free(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> bool:
+        owner = self._owner(key, source_id, owners)
+        return owner is None or owner.source_id == source_id
 
     def _refs_linked(self, record: Mapped) -> bool:
         here, there = self.job.flow.source, self.job.flow.target
@@ -291,7 +299,8 @@ def _keys_in_question(
         old_key = entry.target_key if entry is not None else None
         if entry is not None and entry.status == "done" and key in (None, old_key):
             continue
-        keys.update(one for one in (key, old_key) if one is not None)
+        tried = entry.tried_keys if entry is not None else ()
+        keys.update(one for one in (key, old_key, *tried) if one is not None)
     return keys
 
 

@@ -268,6 +268,7 @@ class Lanes:
             digest=sent.digest if sent is not None else None,
             modified=plan.change.modified,
             wants=_wanted_key(plan, outcome),
+            tried_keys=_tried_keys(plan, outcome),
             before=plan.entry,
             record=plan.change.record,
         )
@@ -304,11 +305,19 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
-    """A key that somebody else owns, or those that it may have got to: the answer to its move did not come."""
-    if plan.mapped is None or (outcome.code != "key-taken" and outcome.status not in ("failed", "unknown")):
-        return None
-    tried = plan.decided.tried_keys if isinstance(plan.decided, Step) else ()
-    return "\n".join(dict.fromkeys((*tried, plan.mapped.key)))
+    """A key that somebody else owns."""
+    return plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None
+
+
+def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
+    """Where its counterpart may have got to: it stays unclear until a step succeeds."""
+    step = plan.decided
+    if not isinstance(step, Step):
+        return plan.entry.tried_keys if plan.entry is not None else ()
+    if outcome.status in SUCCEEDED or outcome.status == "removed":
+        return ()
+    goes_to = (step.mapped.key,) if step.mapped is not None else ()
+    return tuple(dict.fromkeys((*step.tried_keys, *goes_to)))
 
 
 def _new_key(plan: Planned) -> str | None:

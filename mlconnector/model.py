@@ -121,9 +121,15 @@ class LedgerEntry:
     retry_at: str | None = None
     source_modified: str | None = None
     wants: str | None = None
+    tried: str | None = None
     memo: Mapping[str, Any] | None = None
     run_id: int | None = None
     updated_at: str | None = None
+
+    @property
+    def tried_keys(self) -> tuple[str, ...]:
+        """The keys it was on its way to when no clear answer came."""
+        return tuple(dict.fromkeys(self.tried.split("\n"))) if self.tried else ()
 
 
 Action = Literal["create", "update", "remove"]

@@ -318,8 +318,15 @@ def test_what_may_have_been_created_under_an_older_key_is_looked_for_there() -> 
     assert step.again and step.was_key == "email:old@nordkran.se"
 
 
+TRIED = ("email:b@nordkran.se", "email:c@nordkran.se")
+MOVING = row("sending", target_id="t1", tried="\n".join(TRIED))
+
+
 def test_a_move_without_an_answer_remembers_where_it_may_have_got_to() -> None:
-    moving = row("sending", target_id="t1", wants="email:b@nordkran.se\nemail:c@nordkran.se")
-    step = decided(ANNA, moving)
-    assert isinstance(step, Step) and step.action == "update"
-    assert step.tried_keys == ("email:b@nordkran.se", "email:c@nordkran.se")
+    step = decided(ANNA, MOVING, tried_keys=MOVING.tried_keys)
+    assert isinstance(step, Step) and (step.action, step.tried_keys) == ("update", TRIED)
+
+
+def test_what_is_removed_is_looked_for_where_a_move_without_an_answer_may_have_brought_it() -> None:
+    step = decided(None, MOVING, tried_keys=MOVING.tried_keys, options={"on_delete": "archive"})
+    assert isinstance(step, Step) and (step.action, step.tried_keys) == ("remove", TRIED)

@@ -13,6 +13,7 @@ from mlconnector.engine import FlowRun
 from mlconnector.errors import BrakeError, Later, Stop, StoppedError
 from mlconnector.lanes import Brake
 from mlconnector.ledger import Ledger
+from mlconnector.model import Step
 from mlconnector.plan import DryRun
 from tests.toys import Clock, ToySource, ToyTarget, Watcher, make_job, map_row
 
@@ -343,3 +344,45 @@ def test_a_record_that_waits_for_a_key_is_not_forgotten_when_the_run_ends_early(
     bench.source.put("id-9", "later", 9)
     bench.run()
     assert bench.values()["email:same"] == 2
+
+
+def tries(bench: Bench, source_id: str) -> tuple[str, ...]:
+    return tuple(bench.entry(source_id).tried_keys)
+
+
+def test_where_a_move_may_have_got_to_is_remembered_until_it_is_clear(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.target.plan["id-a"] = ["lost"] * 9
+    for key in ("b", "c"):
+        bench.source.put("id-a", key, 1)
+        bench.run()
+    assert tries(bench, "id-a") == ("email:b", "email:c")
+    bench.source.put("id-a", "", 1)  # nothing to send: it stays unclear
+    bench.run()
+    bench.source.put("id-a", "d", 1)
+    bench.target.plan["id-a"] = ["refused"]
+    bench.run()
+    assert tries(bench, "id-a") == ("email:b", "email:c", "email:d")
+    del bench.source.rows["id-a"]
+    bench.target.plan["id-a"] = ["lost"]
+    bench.run("full", on_delete="archive")
+    assert bench.entry("id-a").status == "unknown" and len(tries(bench, "id-a")) == 3
+    bench.run("full", on_delete="archive")
+    assert bench.entry("id-a").status == "removed" and not tries(bench, "id-a")
+
+
+def test_a_key_that_is_somebody_elses_by_now_is_none_it_may_have_got_to(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    bench.target.plan["id-a"] = ["refused"]
+    bench.source.put("id-a", "b", 1)
+    bench.run()
+    bench.source.put("id-b", "b", 2)
+    bench.run()
+    steps: list[Step] = []
+    write = bench.target.write
+    bench.target.write = lambda entity, sent: steps.extend(sent) or write(entity, sent)  # type: ignore[method-assign]
+    bench.source.put("id-a", "c", 1)
+    bench.run()
+    assert [(step.target_id, step.tried_keys) for step in steps] == [("t1", ())]

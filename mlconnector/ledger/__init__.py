@@ -23,7 +23,7 @@ _COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
 _SETTLE = """
 INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
-                    source_modified, wants, memo, run_id, updated_at, owns)
+                    source_modified, wants, tried, memo, run_id, updated_at, owns)
 VALUES {rows}
 ON CONFLICT (flow, source_id) DO UPDATE SET
     status = excluded.status, target_key = coalesce(excluded.target_key, target_key),
@@ -31,7 +31,7 @@ ON CONFLICT (flow, source_id) DO UPDATE SET
     code = excluded.code, reason = excluded.reason,
     attempts = CASE WHEN excluded.attempts = 0 THEN 0 ELSE attempts + excluded.attempts END,
     retry_at = excluded.retry_at, source_modified = coalesce(excluded.source_modified, source_modified),
-    wants = excluded.wants, memo = coalesce(excluded.memo, memo), run_id = excluded.run_id,
+    wants = excluded.wants, tried = excluded.tried, memo = coalesce(excluded.memo, memo), run_id = excluded.run_id,
     updated_at = excluded.updated_at,
     owns = CASE WHEN excluded.status IN ('skipped', 'removed') THEN 0
                 WHEN excluded.target_key IS NULL THEN owns ELSE 1 END
@@ -56,8 +56,7 @@ OPEN = ("failed", "held", "sending", "unknown")
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
-    `wants` is a key that another record owns, or those (a line each) that it was on its way to when no clear
-    answer came.
+    `wants` is a key that another record owns, `tried_keys` are those it was on its way to when no clear answer came.
     `before` is the record's row as it was when it was planned and `record` what the source shows; neither is stored,
     they tell what is news.
     """
@@ -69,6 +68,7 @@ class Settled:
     digest: bytes | None = None
     modified: datetime | None = None
     wants: str | None = None
+    tried_keys: tuple[str, ...] = ()
     before: LedgerEntry | None = field(default=None, compare=False)
     record: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
@@ -449,8 +449,7 @@ class Ledger:
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
             " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = CASE WHEN wants IS NULL OR ledger.code = 'key-taken' THEN ?6"
-            " WHEN instr(wants || char(10), ?6 || char(10)) THEN wants ELSE wants || char(10) || ?6 END, run_id = NULL,"
+            " retry_at = NULL, wants = NULL, tried = coalesce(tried || coalesce(char(10) || ?6, ''), ?6), run_id = NULL,"
             " updated_at = ?5",
             (flow, source_id, free, reason, at, key),
         )
@@ -518,7 +517,7 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     memo = None if outcome.memo is None else json.dumps(dict(outcome.memo), sort_keys=True)
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
-        attempts, _text(outcome.retry_at), _text(one.modified), one.wants, memo, run_id, at,
+        attempts, _text(outcome.retry_at), _text(one.modified), one.wants, "\n".join(one.tried_keys) or None, memo, run_id, at,
         int(one.key is not None and status not in ("skipped", "removed")),
     )  # fmt: skip
 

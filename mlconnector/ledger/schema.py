@@ -36,6 +36,7 @@ CREATE TABLE ledger (
     retry_at TEXT,
     source_modified TEXT,
     wants TEXT,
+    tried TEXT,
     memo TEXT,
     run_id INTEGER,
     updated_at TEXT,

@@ -265,6 +265,7 @@ class ConsentMachine(RuleBasedStateMachine):
     def run(self, how: str, crash_after: int | None) -> None:
         self._begin_run()
         self.loop.run(how, crash_after=crash_after)
+        self.no_call_turned_an_opt_out_back()
         self.loop.pass_time(2)
 
     @rule(replay=st.booleans())

@@ -87,6 +87,11 @@ class Draft:
         return found if found and audience == self.audience.id else None
 
     @property
+    def was_hash(self) -> str:
+        """Where the member was when it was last heard of."""
+        return self.old_hash or hash_of_key(self.step.was_key or "")
+
+    @property
     def contact(self) -> str:
         """The contact it is linked to: that id stays when the address changes (sheet 4.3); "" if it is not known."""
         return str((self.step.memo or {}).get("contact", "")) if self.old_hash else ""
@@ -95,6 +100,12 @@ class Draft:
     def moves(self) -> bool:
         """Whether the source gave it another address, which is not to be taken for a change made in Mailchimp."""
         return self.step.mapped is not None and self.step.was_key != self.step.mapped.key
+
+    @property
+    def sent_to(self) -> list[str]:
+        """The other members it may have become: it was on its way there when no clear answer came."""
+        own = self.hash if self.step.mapped is not None else None
+        return [one for one in map(hash_of_key, self.step.tried_keys) if one != own]
 
     @property
     def tags(self) -> list[str]:
@@ -132,10 +143,16 @@ class Draft:
         changes = {tag: False for tag in before if tag.lower() not in wanted}
         return {**changes, **{tag: True for tag in self.tags if tag.lower() not in known}}
 
-    def body(self) -> dict[str, Any]:
-        """Everything but status and tags: what can be sent about anybody at any time."""
+    def keeps_address(self, member: Member | BulkMember) -> bool:
+        """Whether the person took this member's address in Mailchimp: it stands until the source gives a new one."""
+        return not self.moves and member.id not in (self.hash, *self.sent_to)
+
+    def body(self, member: Member | None = None) -> dict[str, Any]:
+        """Everything but status and tags: what can be sent about anybody, or this member, at any time."""
         assert self.step.mapped is not None
         body = {name: value for name, value in self.step.mapped.body.items() if name not in _NOT_SENT}
+        if member is not None and self.keeps_address(member):
+            body["email_address"] = member.email_address
         return {**body, "merge_fields": self.merge_values()}
 
     def bulk_body(self) -> dict[str, Any]:
@@ -208,6 +225,11 @@ class Draft:
             answer=error.answer,
             request_id=error.request_id,
         )
+
+
+def hash_of_key(key: str) -> str:
+    """The id of the member with a key of the ledger, `email:<address>`."""
+    return member_hash(key.removeprefix("email:"))
 
 
 def clashes(wanted: Sequence[MergeField], types: Mapping[str, str]) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 from mlconnector.errors import Rejected
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status
-from mlconnector.systems.mailchimp.api import Api, Member, member_hash
+from mlconnector.systems.mailchimp.api import Api, Member
 from mlconnector.systems.mailchimp.member import Draft
 
 CONFIRMATION_PAUSE = timedelta(hours=24)
@@ -57,13 +57,25 @@ class Single:
             done, code="incomplete-address", reason="its postal address is incomplete and was left empty"
         )
 
-    def change_address(self, draft: Draft) -> Outcome:
-        """The record has a new address: its member moves there with consent and history (sheet 4.3)."""
-        old = self.linked(draft)
-        if old is None:
+    def follow(self, draft: Draft) -> Outcome:
+        """Writes the member the record is linked to, wherever it is now. None is created.
+
+        If the record has a new address, its member moves there with consent and history (sheet 4.3); an address that
+        the person changed in Mailchimp stands.
+        """
+        member = self.linked(draft)
+        if member is None:
             return self._where_it_is(draft)
-        if old.status == "archived":
+        if member.id == draft.hash:
+            return self.upsert(draft)
+        if member.status == "archived":
             return self.revive(draft) if self._is_free(draft) else self._where_it_is(draft)
+        if draft.keeps_address(member):
+            written, answer = self._put(draft, member.id, draft.body(member))
+            return self.tagged(draft, written, "updated", answer)
+        return self._move(draft, member)
+
+    def _move(self, draft: Draft, old: Member) -> Outcome:
         try:
             member, answer = self._put(draft, old.id, draft.body())
         except Rejected as error:
@@ -77,33 +89,19 @@ class Single:
             return Outcome("failed", code="address-not-changed", reason=reason, request_id=answer.request_id)
         return self.tagged(draft, member, "updated", answer)
 
-    def follow(self, draft: Draft) -> Outcome:
-        """A linked member that is not at its address: the person changed it in Mailchimp, and that stands."""
-        member = self.linked(draft)
-        if member is None:
-            return draft.member_gone()
-        if member.status == "archived":
-            return self.revive(draft)
-        if member.id == draft.hash:
-            return self.upsert(draft)
-        body = {**draft.body(), "email_address": member.email_address}
-        written, answer = self._put(draft, member.id, body)
-        done = self.tagged(draft, written, "updated", answer)
-        reason = "its address was changed in Mailchimp; the member keeps that one"
-        return replace(done, code="address-changed-there", reason=reason)
-
     def linked(self, draft: Draft) -> Member | None:
         """The member the record is linked to, wherever it is now.
 
         By its hash, else by the contact, else where a move without an answer was to bring it.
         """
-        assert draft.old_hash is not None
-        member = self.api.member(self.audience, draft.old_hash)
+        member = self.api.member(self.audience, draft.was_hash)
         if draft.contact and (member is None or (member.contact_id or draft.contact) != draft.contact):
             there = self.api.member(self.audience, draft.contact)
             member = there if there is not None and there.contact_id == draft.contact else member
-        for key in draft.step.tried_keys if member is None else ():
-            member = member or self.api.member(self.audience, member_hash(key.removeprefix("email:")))
+        for hash_ in draft.sent_to if member is None else ():
+            there = self.api.member(self.audience, hash_)
+            if there is not None and draft.contact in ("", there.contact_id or draft.contact):
+                return there
         return member
 
     def remove(self, draft: Draft) -> Outcome:
@@ -112,9 +110,9 @@ class Single:
         if step.target_id and draft.old_hash is None:
             reason = "its member is in another audience than the file names now, and stays there"
             return Outcome("removed", target_id=step.target_id, code="other-audience", reason=reason, memo={})
-        hash_ = draft.old_hash or member_hash((step.was_key or "").removeprefix("email:"))
+        member = self.linked(draft)
+        hash_ = member.id if member is not None else draft.was_hash
         away = Outcome("removed", target_id=draft.target_id(hash_), code="already-away", memo={})
-        member = self.api.member(self.audience, hash_)
         if member is None or member.status in _GETS_NO_MAIL:
             return away
         if member.status == "pending":
@@ -148,11 +146,11 @@ class Single:
         member = self.api.member(self.audience, hash_)
         if member is None or member.status != "archived":  # somebody brought it back already
             settled = replace(draft, step=replace(draft.step, memo=None))
-            return self.upsert(settled) if hash_ == draft.hash else self.change_address(settled)
+            return self.upsert(settled) if hash_ == draft.hash else self.follow(settled)
         if not ours.get("at") or member.last_changed != ours["at"]:
             return draft.stays_archived()
         try:
-            revived, answer = self.api.revive(self.audience, hash_, draft.body(), str(ours["status"]))
+            revived, answer = self.api.revive(self.audience, hash_, draft.body(member), str(ours["status"]))
         except Rejected as error:
             if error.code != "address-taken":
                 raise
@@ -213,7 +211,11 @@ class Single:
         changes = draft.tag_changes([str(tag.get("name", "")) for tag in member.tags or ()])
         if changes:
             self.api.tag(self.audience, member.id, changes)
-        return draft.done(status, member, answer)
+        done = draft.done(status, member, answer)
+        if not draft.keeps_address(member):
+            return done
+        reason = "its address was changed in Mailchimp; the member keeps that one"
+        return replace(done, code="address-changed-there", reason=reason)
 
 
 def speaks_of_status(error: Rejected) -> bool:

@@ -15,9 +15,9 @@ from typing import Literal
 
 from mlconnector.errors import ConfigError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Outcome, Step, Tools
-from mlconnector.systems.mailchimp.api import Api, member_hash
+from mlconnector.systems.mailchimp.api import Api
 from mlconnector.systems.mailchimp.bulk import Bulk
-from mlconnector.systems.mailchimp.member import Audience, Draft, MergeField, clashes
+from mlconnector.systems.mailchimp.member import Audience, Draft, MergeField, clashes, hash_of_key
 from mlconnector.systems.mailchimp.single import Single
 
 FEW = 10
@@ -73,7 +73,7 @@ class MemberWriter:
         audience = self._audience or self._find_audience()
         found: dict[str, Sequence[str]] = {}
         for key in keys:
-            member = self._api.member(audience.id, member_hash(key.removeprefix("email:")))
+            member = self._api.member(audience.id, hash_of_key(key))
             if member is not None:
                 found[key] = [f"{audience.id}/{member.id}"]
         return found
@@ -193,8 +193,6 @@ def _single_for(single: Single, draft: Draft, standing: Standing) -> Callable[[D
         return single.remove
     if standing == "archived":
         return single.revive
-    if draft.old_hash is not None and draft.old_hash != draft.hash:
-        return single.change_address if draft.moves else single.follow
-    if draft.archived_by_us:
-        return single.upsert
-    return single.follow if standing == "absent" and draft.old_hash is not None else None
+    if draft.old_hash is not None and (draft.old_hash != draft.hash or draft.sent_to or standing == "absent"):
+        return single.follow
+    return single.upsert if draft.archived_by_us else None

@@ -10,7 +10,7 @@ from mlconnector.errors import Later
 from mlconnector.model import Step
 from mlconnector.sandbox import Reply, Request
 from mlconnector.systems.mailchimp.emulator import Mailchimp
-from tests.systems.mailchimp.writing import ANNA, MANY, Busy, Desk, create, running, update
+from tests.systems.mailchimp.writing import ANNA, MANY, Busy, Desk, create, remove, running, update
 
 NEW, OWN = "anna.lind@nordkran.se", "anna.own@nordkran.se"
 
@@ -49,6 +49,55 @@ def test_a_move_without_an_answer_is_found_where_it_was_going(both: Desk, mail: 
     step = replace(update(NEW, both.id(ANNA)), was_key=f"email:{ANNA}", tried_keys=(f"email:{OWN}",))
     both.one(step)
     assert both.status(NEW) == "unsubscribed" and both.status(OWN) is None
+
+
+def moved_unheard(both: Desk, mail: Busy, memo: bool) -> tuple[str, dict[str, str]]:
+    """A move from ANNA to NEW was carried out, and nobody heard of it: the id it had, what was kept of it."""
+    mail.add_member("Customers", ANNA, "unsubscribed")
+    kept, target_id = linked(both, mail) if memo else {}, both.id(ANNA)
+    mail.email_change("Customers", ANNA, NEW)
+    return target_id, kept
+
+
+@pytest.mark.parametrize("memo", [True, False], ids=["contact known", "contact not known"])
+def test_a_move_without_an_answer_that_is_taken_back_is_no_change_by_the_person(
+    both: Desk, mail: Busy, memo: bool
+) -> None:
+    target_id, kept = moved_unheard(both, mail, memo)
+    outcome = both.one(replace(still(ANNA, target_id, kept), tried_keys=(f"email:{NEW}",)))
+    assert (outcome.status, outcome.code) == ("updated", "")
+    assert both.status(ANNA) == "unsubscribed" and both.status(NEW) is None
+
+
+@pytest.mark.parametrize("memo", [True, False], ids=["contact known", "contact not known"])
+def test_a_record_that_goes_after_a_move_without_an_answer_leaves_nobody_behind(
+    both: Desk, mail: Busy, memo: bool
+) -> None:
+    target_id, kept = moved_unheard(both, mail, memo)
+    outcome = both.one(replace(remove(ANNA, target_id, kept), tried_keys=(f"email:{NEW}",)))
+    assert (outcome.status, outcome.target_id) == ("removed", both.id(NEW))
+    assert both.status(NEW) == "archived"
+
+
+def test_somebody_elses_member_is_not_taken_for_where_a_move_was_going(both: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", NEW)
+    step = replace(remove(ANNA, both.id(ANNA), {"contact": "0" * 32}), tried_keys=(f"email:{NEW}",))
+    assert both.one(step).code == "already-away"
+    assert both.status(NEW) == "subscribed"
+
+
+def test_who_changed_the_address_there_leaves_and_comes_back_with_that_address(
+    both: Desk, mail: Busy
+) -> None:
+    mail.add_member("Customers", ANNA)
+    memo = linked(both, mail)
+    target_id = both.id(ANNA)
+    mail.email_change("Customers", ANNA, OWN)
+    away = both.one(remove(ANNA, target_id, memo))
+    assert both.status(OWN) == "archived"
+    back = both.one(still(ANNA, away.target_id or "", dict(away.memo or {})))
+    assert (back.status, back.code) == ("updated", "address-changed-there")
+    assert both.status(OWN) == "subscribed" and both.status(ANNA) is None
 
 
 def test_a_linked_member_that_is_nowhere_is_not_made_anew(both: Desk, mail: Busy) -> None:
