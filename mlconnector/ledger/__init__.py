@@ -449,8 +449,8 @@ class Ledger:
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
             " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
             " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = NULL, tried = coalesce(tried || coalesce(char(10) || ?6, ''), ?6), run_id = NULL,"
-            " updated_at = ?5",
+            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?5,"
+            " tried = coalesce(tried || coalesce(char(10) || ?6, ''), ?6)",
             (flow, source_id, free, reason, at, key),
         )
 
@@ -517,8 +517,8 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     memo = None if outcome.memo is None else json.dumps(dict(outcome.memo), sort_keys=True)
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
-        attempts, _text(outcome.retry_at), _text(one.modified), one.wants, "\n".join(one.tried_keys) or None, memo, run_id, at,
-        int(one.key is not None and status not in ("skipped", "removed")),
+        attempts, _text(outcome.retry_at), _text(one.modified), one.wants,
+        "\n".join(one.tried_keys) or None, memo, run_id, at, int(one.key is not None and status not in ("skipped", "removed")),
     )  # fmt: skip
 
 
