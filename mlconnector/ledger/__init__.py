@@ -518,7 +518,8 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
         attempts, _text(outcome.retry_at), _text(one.modified), one.wants,
-        "\n".join(one.tried_keys) or None, memo, run_id, at, int(one.key is not None and status not in ("skipped", "removed")),
+        "\n".join(one.tried_keys) or None, memo, run_id, at,
+        int(one.key is not None and status not in ("skipped", "removed")),
     )  # fmt: skip
 
 
