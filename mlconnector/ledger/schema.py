@@ -40,8 +40,8 @@ CREATE TABLE ledger (
     memo TEXT,
     run_id INTEGER,
     updated_at TEXT,
-    PRIMARY KEY (flow, source_id)
-) WITHOUT ROWID;
+    UNIQUE (flow, source_id)
+);
 
 -- Two records of a flow never own one key. A skipped or removed record keeps the key it had but owns it no longer.
 CREATE UNIQUE INDEX ledger_owner ON ledger (flow, target_key) WHERE owns = 1;
