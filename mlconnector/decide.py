@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
+from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Known:
     """What the ledger says of a record and of the keys it touches.
 

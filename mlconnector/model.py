@@ -6,9 +6,21 @@ Standard library only. A value here is frozen; whoever wants another one makes a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def value(cls: type[T]) -> type[T]:
+    """A dataclass that the type checker takes for a frozen one, for what is made by the hundred thousand.
+
+    Making a dataclass that is frozen at run time takes six times as long (1.5 against 0.23 µs for eight fields).
+    """
+    return dataclass(slots=True)(cls)
+
 
 Status = Literal[
     "created", "updated", "unchanged", "skipped", "held", "failed", "unknown", "removed", "planned"
@@ -16,7 +28,7 @@ Status = Literal[
 """How a record came out of a run; `unknown` was sent but got no clear answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """One record as its source shows it now.
 
@@ -31,7 +43,7 @@ class Change:
     record: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """Some changes, and what may be remembered once all of them (and all batches before) are in the ledger.
 
@@ -44,7 +56,7 @@ class Batch:
     cursor: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ref:
     """A field of a mapped record that must hold the remote id of another one.
 
@@ -57,7 +69,7 @@ class Ref:
     into: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Mapped:
     """A record in the target's spelling.
 
@@ -73,7 +85,7 @@ class Mapped:
     create_only: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Skip:
     """A record that is not sent. `code` is kebab-case and searchable, `reason` a sentence without personal data.
 
@@ -86,7 +98,7 @@ class Skip:
     leaves: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """What a target says of one step, or what deciding alone settled.
 
@@ -105,7 +117,7 @@ class Outcome:
     memo: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LedgerEntry:
     """What is known about one source record in one flow (DESIGN 4)."""
 
@@ -135,7 +147,7 @@ class LedgerEntry:
 Action = Literal["create", "update", "remove"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One thing to do in the target.
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from mlconnector.errors import ConfigError, Stop
 from mlconnector.ledger import schema
-from mlconnector.model import LedgerEntry, Outcome, Step
+from mlconnector.model import LedgerEntry, Outcome, Step, value
 
 _COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
@@ -52,7 +52,7 @@ OPEN = ("failed", "held", "sending", "unknown")
 """Statuses of records that are not settled."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
