@@ -275,7 +275,9 @@ class FlowRun:
         ]
         looked_for = {plan.change.id: _keys_to_look_for(plan, upserts) for plan in creates}
         keys = {key for keys in looked_for.values() for key in keys}
-        found = self.job.target.find(self.job.flow.into, keys) if keys else {}
+        if not keys:
+            return
+        found = self.job.target.find(self.job.flow.into, keys)
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
         for plan in creates:
             hits = {hit: None for key in looked_for[plan.change.id] for hit in found.get(key, ())}
@@ -312,7 +314,6 @@ def _keys_to_look_for(plan: Planned, upserts: bool) -> list[str]:
     """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
     step = plan.decided
     assert isinstance(step, Step) and step.mapped is not None
-    before = [
-        key for key in (step.was_key, *step.tried_keys) if step.again and key and key != step.mapped.key
-    ]
-    return before if upserts else [*before, step.mapped.key]
+    key = step.mapped.key
+    before = [one for one in (step.was_key, *step.tried_keys) if one and one != key] if step.again else []
+    return before if upserts else [*before, key]

@@ -52,12 +52,6 @@ def _nearest_field(name: str, fields: Mapping[str, FieldInfo]) -> str:
     return f" (did you mean {behind_a_dot!r}?)" if behind_a_dot else suggest(name, fields)
 
 
-def _blank_text(value: Any) -> Any:
-    if type(value) is str and (not value or value.isspace()):
-        return None
-    return value
-
-
 def _blank_date(value: Any) -> Any:
     return None if not value or str(value).startswith(BLANK_DATE) else value
 
@@ -80,13 +74,24 @@ _CLEAN: Mapping[str, Callable[[Any], Any]] = {
 
 def reader(info: FieldInfo) -> Read:
     """Reads one field; empty comes as None, an enum decoded. Never raises, whatever the record holds."""
-    clean = _CLEAN.get(info.type, _blank_text)
     first, dot, rest = info.name.partition(".")
+    read = _reader_of(first if not dot else rest, _CLEAN.get(info.type))
     if not dot:
-        return lambda record: clean(record.get(first))
+        return read
 
     def read_beyond(record: Record) -> Any:
         beyond = record.get(first)
-        return clean(beyond.get(rest)) if isinstance(beyond, Mapping) else None
+        return read(beyond) if isinstance(beyond, Mapping) else None
 
     return read_beyond
+
+
+def _reader_of(name: str, clean: Callable[[Any], Any] | None) -> Read:
+    if clean is not None:
+        return lambda record: clean(record.get(name))
+
+    def read_text(record: Record) -> Any:
+        value = record.get(name)
+        return None if type(value) is str and (not value or value.isspace()) else value
+
+    return read_text

@@ -17,6 +17,8 @@ def split_addresses(text: str) -> list[str]:
     Between them stand `;`, `,` or blanks; `mailto:` and angle brackets go, and so do the words around an address
     (`Anna Nord <anna@nordkran.se>`). Without any @ the words come back as they are.
     """
+    if not _BETWEEN.search(text):
+        return [bare] if (bare := _bare(text)) else []
     words = [_bare(word) for word in _BETWEEN.split(text)]
     words = [word for word in words if word]
     addresses = [word for word in words if "@" in word] or words

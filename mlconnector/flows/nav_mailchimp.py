@@ -229,10 +229,11 @@ def _choose_address(value: Any, *, only_one: bool) -> str | Skip:
 
 def _add_extras(body: dict[str, Any], values: Mapping[str, Any], constant_tags: tuple[str, ...]) -> None:
     """Tags, language and vip; what is empty is left out, and then the member keeps what it has."""
-    mapped_tags = re.split(r"[;,]", spell(values.get("tags") or ""))
-    tags = dict.fromkeys(tag.strip() for tag in (*constant_tags, *mapped_tags) if tag.strip())
-    if tags:
-        body["tags"] = list(tags)
+    tags, mapped_tags = constant_tags, values.get("tags")
+    if mapped_tags:
+        tags = (*tags, *re.split(r"[;,]", spell(mapped_tags)))
+    if tags and (named := dict.fromkeys(tag.strip() for tag in tags if tag.strip())):
+        body["tags"] = list(named)
     if values.get("language"):
         body["language"] = spell(values["language"])
     vip = values.get("vip")

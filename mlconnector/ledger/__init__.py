@@ -6,7 +6,6 @@ One writer, under the run lock. Each method that writes is one short transaction
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
+
+import msgspec
 
 from mlconnector.errors import ConfigError, Stop
 from mlconnector.ledger import schema
@@ -47,6 +48,8 @@ _LOOK_UP = 500
 _AT_ONCE = (256, 32, 1)
 """Rows of one INSERT. Each statement gives the interpreter's lock away and has to wait for it again, so few are quick;
 only these sizes, so that the prepared statements are used again."""
+
+_JSON = msgspec.json.Encoder(order="sorted")
 
 OPEN = ("failed", "held", "sending", "unknown")
 """Statuses of records that are not settled."""
@@ -179,7 +182,7 @@ class Ledger:
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
-                (flow, run_id, self._stamp(), json.dumps(chunk)),
+                (flow, run_id, self._stamp(), _JSON.encode(chunk).decode()),
             )
         return int(cursor.lastrowid or 0)
 
@@ -415,7 +418,7 @@ class Ledger:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO run_flows VALUES (?, ?, ?, ?, ?)",
-                (run_id, flow, json.dumps(dict(counts)), calls, round(seconds, 3)),
+                (run_id, flow, _JSON.encode(counts).decode(), calls, round(seconds, 3)),
             )
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
@@ -423,7 +426,7 @@ class Ledger:
         found = self._dicts("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))
         for run in found:
             flows = self._dicts("SELECT * FROM run_flows WHERE run_id = ? ORDER BY flow", (run["id"],))
-            run["flows"] = {f["flow"]: {**f, "counts": json.loads(f["counts"])} for f in flows}
+            run["flows"] = {f["flow"]: {**f, "counts": msgspec.json.decode(f["counts"])} for f in flows}
         return found
 
     def last_poll(self, flow: str) -> str | None:
@@ -437,7 +440,7 @@ class Ledger:
         """Chunks that were under way when a run died become `sending` records: sent, answer unknown."""
         for number, flow, _run, at, steps in self._db.execute("SELECT * FROM sending ORDER BY id").fetchall():
             with self._transaction():
-                for source_id, key in json.loads(steps):
+                for source_id, key in msgspec.json.decode(steps):
                     self._recover_one(flow, source_id, key, at)
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
@@ -514,7 +517,7 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     outcome = one.outcome
     status = "done" if outcome.status in ("created", "updated", "unchanged") else outcome.status
     attempts = 0 if status == "done" else int(one.step is not None)
-    memo = None if outcome.memo is None else json.dumps(dict(outcome.memo), sort_keys=True)
+    memo = None if outcome.memo is None else _JSON.encode(outcome.memo).decode()
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
         attempts, _text(outcome.retry_at), _text(one.modified), one.wants,
@@ -534,7 +537,7 @@ def _attempt(flow: str, run_id: int, at: str, one: Settled, step: Step) -> tuple
 def _entry(row: Sequence[Any]) -> LedgerEntry:
     known = dict(zip(_COLUMNS, row, strict=True))
     if known["memo"] is not None:
-        known["memo"] = json.loads(known["memo"])
+        known["memo"] = msgspec.json.decode(known["memo"])
     return LedgerEntry(**known)
 
 

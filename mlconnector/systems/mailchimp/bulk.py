@@ -115,15 +115,16 @@ class Bulk:
         trouble: Later | Stop | None = None
         for draft in drafts:
             address = draft.address.lower()
+            member = created.get(address) or updated.get(address)
+            settle: Callable[[Draft], Outcome]
             if address in refused:
                 settle = partial(self._error, error=refused[address], raw=raw)
             elif address in created:
                 settle = partial(self._created, member=created[address], raw=raw)
-            elif address in updated:
-                settle = partial(self._tagged, member=updated[address], status="updated", raw=raw)
+            elif member is not None:
+                settle = partial(self._tagged, member=member, status="updated", raw=raw)
             else:
-                settle = partial(self._reread)
-            member = created.get(address) or updated.get(address)
+                settle = self._reread
             try:
                 if trouble is None or (member is not None and self._needs_no_call(draft, member)):
                     outcomes[draft.step.source_id] = self.guarded(settle, draft)

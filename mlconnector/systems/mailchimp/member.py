@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mlconnector.errors import ConnectorError, Rejected, mask_addresses
 from mlconnector.http import Answer
-from mlconnector.model import Outcome, Status, Step
+from mlconnector.model import Outcome, Status, Step, value
 from mlconnector.systems.mailchimp.api import BulkMember, Member, member_hash
 
 TEXT_BYTES = 255
@@ -58,33 +58,31 @@ class Audience:
     types: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Draft:
-    """One step for one audience. `old_hash` is the member it is linked to there, None if there is none.
+    """One step for one audience.
 
-    `seen` says that its address was looked up just now and is a member.
+    `address` is spelled as the source spells it, `hash` the id of the member with this address ("" for a remove), and
+    `old_hash` the member it is linked to in this audience, None if there is none. `seen` says that its address was
+    looked up just now and is a member.
     """
 
     step: Step
     audience: Audience
+    address: str
+    hash: str
+    old_hash: str | None
     seen: bool = False
 
-    @property
-    def address(self) -> str:
-        """The address as the source spells it."""
-        assert self.step.mapped is not None
-        return str(self.step.mapped.body["email_address"])
-
-    @property
-    def hash(self) -> str:
-        """The id of the member with this address."""
-        return member_hash(self.address)
-
-    @property
-    def old_hash(self) -> str | None:
+    @classmethod
+    def of(cls, step: Step, audience: Audience) -> Draft:
         """Remote ids hold the audience: one of another audience (the file names a new one now) does not count."""
-        audience, _, found = (self.step.target_id or "").rpartition("/")
-        return found if found and audience == self.audience.id else None
+        linked_in, _, linked = (step.target_id or "").rpartition("/")
+        old_hash = linked if linked and linked_in == audience.id else None
+        if step.mapped is None:
+            return cls(step, audience, "", "", old_hash)
+        address = str(step.mapped.body["email_address"])
+        return cls(step, audience, address, member_hash(address), old_hash)
 
     @property
     def was_hash(self) -> str:
@@ -104,8 +102,7 @@ class Draft:
     @property
     def sent_to(self) -> list[str]:
         """The other members it may have become: it was on its way there when no clear answer came."""
-        own = self.hash if self.step.mapped is not None else None
-        return [one for one in map(hash_of_key, self.step.tried_keys) if one != own]
+        return [one for one in map(hash_of_key, self.step.tried_keys) if one != self.hash]
 
     @property
     def tags(self) -> list[str]:
@@ -139,6 +136,8 @@ class Draft:
     def tag_changes(self, has: Sequence[str] = ()) -> dict[str, bool]:
         """Tags to add (those the member does not have) and to take away (sent before, not given any more)."""
         before = [str(tag) for tag in (self.step.memo or {}).get("tags", ())]
+        if not before and not self.tags:
+            return {}
         known, wanted = {tag.lower() for tag in has}, {tag.lower() for tag in self.tags}
         changes = {tag: False for tag in before if tag.lower() not in wanted}
         return {**changes, **{tag: True for tag in self.tags if tag.lower() not in known}}

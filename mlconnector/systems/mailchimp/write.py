@@ -84,7 +84,9 @@ class MemberWriter:
             raise AssertionError("prepare comes before write")
         outcomes: dict[str, Outcome] = {}
         try:
-            self._write([Draft(step, self._audience) for step in steps], self._single, self._bulk, outcomes)
+            self._write(
+                [Draft.of(step, self._audience) for step in steps], self._single, self._bulk, outcomes
+            )
         except (Later, Stop) as error:
             error.settled = dict(outcomes)
             raise
