@@ -204,7 +204,8 @@ class FlowRun:
             if decided is None:
                 self.counts["unchanged" if entry and entry.status == "done" else "waiting"] += 1
                 continue
-            plan = Planned(change, record if isinstance(record, Mapped) else None, known, decided)
+            mapped = record if isinstance(record, Mapped) else None
+            plan = Planned(change.id, change.modified, self._name(change), mapped, known, decided)
             self.lanes.claim(plan)
             plans.append(plan)
         self._look_first(plans)
@@ -223,6 +224,12 @@ class FlowRun:
             return Outcome(
                 "failed", code="mapping-error", reason=f"the mapping failed with {type(error).__name__}"
             )
+
+    def _name(self, change: Change) -> str:
+        try:
+            return str(change.record.get(self.job.named_by) or "")
+        except Rejected:  # a record that came broken says so when it is looked into
+            return ""
 
     def _known(
         self,
@@ -252,10 +259,10 @@ class FlowRun:
 
     def _owner(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> LedgerEntry | None:
         plan = self.lanes.claimed.get(key) or self.lanes.leaving.get(key)
-        if plan is None or plan.change.id == source_id:
+        if plan is None or plan.source_id == source_id:
             return owners.get(key)
         goes_to = plan.decided.target_id if isinstance(plan.decided, Step) else None
-        return LedgerEntry(self.job.flow.name, plan.change.id, "sending", target_key=key, target_id=goes_to)
+        return LedgerEntry(self.job.flow.name, plan.source_id, "sending", target_key=key, target_id=goes_to)
 
     def _is_free(self, key: str, source_id: str, owners: Mapping[str, LedgerEntry]) -> bool:
         owner = self._owner(key, source_id, owners)
@@ -273,14 +280,14 @@ class FlowRun:
         creates = [
             plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"
         ]
-        looked_for = {plan.change.id: _keys_to_look_for(plan, upserts) for plan in creates}
+        looked_for = {plan.source_id: _keys_to_look_for(plan, upserts) for plan in creates}
         keys = {key for keys in looked_for.values() for key in keys}
         if not keys:
             return
         found = self.job.target.find(self.job.flow.into, keys)
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
         for plan in creates:
-            hits = {hit: None for key in looked_for[plan.change.id] for hit in found.get(key, ())}
+            hits = {hit: None for key in looked_for[plan.source_id] for hit in found.get(key, ())}
             free = [hit for hit in hits if hit not in linked]  # the others are on their way to another key
             if len(free) > 1 and not upserts:
                 reason = f"{len(free)} records in the target have its key"

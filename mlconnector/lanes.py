@@ -16,7 +16,7 @@ from typing import Protocol
 from mlconnector.decide import Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
-from mlconnector.model import Batch, Change, Flow, LedgerEntry, Mapped, Outcome, Step
+from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 
 
@@ -60,6 +60,8 @@ class Job:
     observer: Observer
     brake: Brake | None = None
     limit: int | None = None
+    named_by: str = ""
+    """The field of the source by which people call a record (`number`)."""
     keep_links: bool = False
     """Whether another flow refers to the records of this one."""
 
@@ -81,9 +83,11 @@ class Ticket:
 
 @dataclass(slots=True)
 class Planned:
-    """One record of a batch and what was decided for it."""
+    """One record of a batch and what was decided for it. `name` is what people call it."""
 
-    change: Change
+    source_id: str
+    modified: datetime | None
+    name: str
     mapped: Mapped | None
     known: Known
     decided: Step | Outcome
@@ -151,7 +155,7 @@ class Lanes:
 
     def claim(self, plan: Planned) -> None:
         """Notes a planned record and the key it is on its way to."""
-        self.under_way.add(plan.change.id)
+        self.under_way.add(plan.source_id)
         if not isinstance(plan.decided, Step):
             return
         key, was_key = plan.mapped.key if plan.mapped else None, plan.decided.was_key
@@ -201,7 +205,7 @@ class Lanes:
         number = self.job.ledger.begin(
             self.job.flow.name,
             self.job.run_id,
-            [(plan.change.id, plan.mapped.key if plan.mapped else None) for plan in chunk],
+            [(plan.source_id, plan.mapped.key if plan.mapped else None) for plan in chunk],
         )
         steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
         assert self._pool is not None
@@ -261,20 +265,20 @@ class Lanes:
         step = plan.decided if isinstance(plan.decided, Step) else None
         sent = plan.mapped if step is not None else None
         return Settled(
-            source_id=plan.change.id,
+            source_id=plan.source_id,
             outcome=outcome,
             step=step,
             key=_settled_key(plan, outcome),
             digest=sent.digest if sent is not None else None,
-            modified=plan.change.modified,
+            modified=plan.modified,
             wants=_wanted_key(plan, outcome),
             tried_keys=_tried_keys(plan, outcome),
             before=plan.entry,
-            record=plan.change.record,
+            name=plan.name,
         )
 
     def _unclaim(self, plan: Planned) -> None:
-        self.under_way.discard(plan.change.id)
+        self.under_way.discard(plan.source_id)
         was_key = plan.decided.was_key if isinstance(plan.decided, Step) else None
         for keys, key in ((self.claimed, plan.mapped.key if plan.mapped else None), (self.leaving, was_key)):
             if key is not None and keys.get(key) is plan:
@@ -283,7 +287,7 @@ class Lanes:
     def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
         if self.job.keep_links:
             flow = self.job.flow
-            made = [(plan.change.id, outcome.target_id) for plan, outcome in pairs if outcome.target_id]
+            made = [(plan.source_id, outcome.target_id) for plan, outcome in pairs if outcome.target_id]
             self.job.ledger.link((flow.source, flow.entity), (flow.target, flow.into), made)
 
     def _pass_tickets(self) -> None:
@@ -301,7 +305,7 @@ class Lanes:
 def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime) -> Sequence[Outcome]:
     """What was carried out before the error counts; the rest is tried again later."""
     lost = Outcome("failed", code=code, reason=error.message, retry_at=due, request_id=error.request_id)
-    return [error.settled.get(plan.change.id, lost) for plan in chunk.plans]
+    return [error.settled.get(plan.source_id, lost) for plan in chunk.plans]
 
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:

@@ -135,6 +135,7 @@ class LedgerEntry:
     wants: str | None = None
     tried: str | None = None
     memo: Mapping[str, Any] | None = None
+    name: str = ""
     run_id: int | None = None
     updated_at: str | None = None
 

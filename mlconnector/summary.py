@@ -59,7 +59,6 @@ class Tally:
     flow: str
     attended: bool = False
     """Somebody waits for the result: a record that failed as before is worth a line, too."""
-    named_by: str = ""
     """The field of the source by which people call a record."""
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By status and code; of a dry run's `planned`, the code is the action."""
@@ -85,7 +84,7 @@ class Tally:
         else:
             return
         if len(self.notes) < KEPT:
-            self.notes.append(_note(self.flow, one, _name_of(one, self.named_by)))
+            self.notes.append(_note(self.flow, one))
 
     def total(self, *statuses: str) -> int:
         """How many came out so."""
@@ -157,26 +156,19 @@ def _is_problem(outcome: Outcome) -> bool:
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 
 
-def _name_of(one: Settled, field: str) -> str:
-    try:
-        return str((one.record or {}).get(field) or "")
-    except ConnectorError:  # a record that came broken says so when it is looked into
-        return ""
-
-
-def _note(flow: str, one: Settled, name: str) -> Note:
+def _note(flow: str, one: Settled) -> Note:
     outcome = one.outcome
     key = one.key or one.wants or (one.before.target_key if one.before else None) or ""
     planned = outcome.status == "planned"
     return Note(
         flow=flow,
         id=one.source_id,
-        name=name,
+        name=one.name,
         key=key,
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else remedy(outcome.code, outcome.status, flow, name or one.source_id),
+        next="" if planned else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
         request_id=outcome.request_id,
     )
 

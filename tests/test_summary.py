@@ -59,8 +59,8 @@ def test_a_record_that_failed_as_before_is_no_news(before: LedgerEntry | None, n
 
 
 def test_a_note_calls_the_record_by_its_name() -> None:
-    one = settled("failed", "ambiguous-match", key="email:anna@nordkran.se", record={"number": "10000"})
-    (note,) = tally(one, named_by="number").notes
+    one = settled("failed", "ambiguous-match", key="email:anna@nordkran.se", name="10000")
+    (note,) = tally(one).notes
     assert note.line().startswith("  flow 10000 (anna@nordkran.se): failed, ambiguous-match: why. ")
     assert "mlconnector replay --record 10000 --flow flow" in note.line()
     (unnamed,) = tally(settled("failed", "x")).notes

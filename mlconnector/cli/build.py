@@ -255,7 +255,6 @@ class _Run:
 
         name, tally = bound.flow.name, self.summary.tally(bound.flow.name)
         started, calls = time.monotonic(), systems.calls()
-        tally.named_by = source_key(self.connection, bound)
         run = FlowRun(self._job(bound, systems, watch))
         try:
             act(run, watch)
@@ -290,6 +289,7 @@ class _Run:
             observer=watch,
             brake=None if unbraked else Brake(share=brake.share, at_least=brake.at_least),
             limit=self.order.limit,
+            named_by=source_key(self.connection, bound),
             keep_links=any(_is_before(bound, other) for other in self.connection.flows),
         )
 

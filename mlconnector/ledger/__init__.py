@@ -24,7 +24,7 @@ _COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
 _SETTLE = """
 INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
-                    source_modified, wants, tried, memo, run_id, updated_at, owns)
+                    source_modified, wants, tried, memo, name, run_id, updated_at, owns)
 VALUES {rows}
 ON CONFLICT (flow, source_id) DO UPDATE SET
     status = excluded.status, target_key = coalesce(excluded.target_key, target_key),
@@ -32,7 +32,8 @@ ON CONFLICT (flow, source_id) DO UPDATE SET
     code = excluded.code, reason = excluded.reason,
     attempts = CASE WHEN excluded.attempts = 0 THEN 0 ELSE attempts + excluded.attempts END,
     retry_at = excluded.retry_at, source_modified = coalesce(excluded.source_modified, source_modified),
-    wants = excluded.wants, tried = excluded.tried, memo = coalesce(excluded.memo, memo), run_id = excluded.run_id,
+    wants = excluded.wants, tried = excluded.tried, memo = coalesce(excluded.memo, memo),
+    name = coalesce(nullif(excluded.name, ''), name), run_id = excluded.run_id,
     updated_at = excluded.updated_at,
     owns = CASE WHEN excluded.status IN ('skipped', 'removed') THEN 0
                 WHEN excluded.target_key IS NULL THEN owns ELSE 1 END
@@ -60,8 +61,8 @@ class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
     `wants` is a key that another record owns, `tried_keys` are those it was on its way to when no clear answer came.
-    `before` is the record's row as it was when it was planned and `record` what the source shows; neither is stored,
-    they tell what is news.
+    `name` is what people call the record. `before` is its row as it was when it was planned, and not stored: it tells
+    what is news.
     """
 
     source_id: str
@@ -72,8 +73,8 @@ class Settled:
     modified: datetime | None = None
     wants: str | None = None
     tried_keys: tuple[str, ...] = ()
+    name: str = ""
     before: LedgerEntry | None = field(default=None, compare=False)
-    record: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,7 +368,7 @@ class Ledger:
         """What waits and why: status, code, one reason, how many, the next attempt; most frequent first."""
         return self._dicts(
             "SELECT status, code, min(reason) AS reason, count(*) AS records, min(retry_at) AS retry_at,"
-            " min(source_id) AS example FROM ledger WHERE flow = ? AND status <> 'done'"
+            " min(coalesce(nullif(name, ''), source_id)) AS example FROM ledger WHERE flow = ? AND status <> 'done'"
             " GROUP BY status, code ORDER BY count(*) DESC, code",
             (flow,),
         )
@@ -521,7 +522,7 @@ def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
     return (
         flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
         attempts, _text(outcome.retry_at), _text(one.modified), one.wants,
-        "\n".join(one.tried_keys) or None, memo, run_id, at,
+        "\n".join(one.tried_keys) or None, memo, one.name, run_id, at,
         int(one.key is not None and status not in ("skipped", "removed")),
     )  # fmt: skip
 

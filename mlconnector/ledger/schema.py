@@ -38,6 +38,7 @@ CREATE TABLE ledger (
     wants TEXT,
     tried TEXT,
     memo TEXT,
+    name TEXT NOT NULL DEFAULT '',
     run_id INTEGER,
     updated_at TEXT,
     UNIQUE (flow, source_id)

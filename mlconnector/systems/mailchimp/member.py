@@ -102,7 +102,8 @@ class Draft:
     @property
     def sent_to(self) -> list[str]:
         """The other members it may have become: it was on its way there when no clear answer came."""
-        return [one for one in map(hash_of_key, self.step.tried_keys) if one != self.hash]
+        tried = self.step.tried_keys
+        return [one for one in map(hash_of_key, tried) if one != self.hash] if tried else []
 
     @property
     def tags(self) -> list[str]:
@@ -164,7 +165,10 @@ class Draft:
         assert self.step.mapped is not None
         types = self.audience.types or {}
         values: Mapping[str, Any] = self.step.mapped.body.get("merge_fields", {})
-        return {tag: _clipped(value, types.get(tag, "text")) for tag, value in values.items()}
+        return {
+            tag: _clipped(value) if type(value) is str and types.get(tag, "text") == "text" else value
+            for tag, value in values.items()
+        }
 
     def without_postal_address(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """The body with every field of type address emptied (sheet 5.3, the stored-incomplete trap)."""
@@ -252,7 +256,5 @@ def alike(stored: Any, sent: Any) -> bool:
         return str(stored).strip() == str(sent).strip()
 
 
-def _clipped(value: Any, kind: str) -> Any:
-    if kind != "text" or not isinstance(value, str) or len(value) * 4 <= TEXT_BYTES:
-        return value
-    return value.encode()[:TEXT_BYTES].decode(errors="ignore")
+def _clipped(value: str) -> str:
+    return value if len(value) * 4 <= TEXT_BYTES else value.encode()[:TEXT_BYTES].decode(errors="ignore")

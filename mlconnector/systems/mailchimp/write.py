@@ -101,7 +101,7 @@ class MemberWriter:
             if alone is not None:
                 outcomes[draft.step.source_id] = bulk.guarded(alone, draft)
             else:
-                together.append(replace(draft, seen=standing == "there"))
+                together.append(replace(draft, seen=True) if standing == "there" else draft)
         if together:
             bulk.send(together, outcomes)
 
