@@ -106,7 +106,7 @@ class Ledger:
             db = _connect(f"file:{_quoted(path)}?mode=rw")
             _refuse_foreign(db, path)
             db.execute("PRAGMA journal_mode = WAL")
-            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000", "cache_size = -8000"):
+            for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000"):
                 db.execute(f"PRAGMA {pragma}")
             _prepare(db, path)
             ledger = cls(db, now)
