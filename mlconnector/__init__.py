@@ -33,7 +33,10 @@ Where this differs from the design notes, section by section, and why:
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
    `Connection` has no `budget` yet: no vendor of today counts calls by the day.
-   Tables. `sending` is one row a chunk, not one ledger row a record, and becomes ledger rows only after a crash:
+   What is made once a record (`model.value`) is frozen for the type checker only; at run time that took six times as
+   long. `LedgerEntry.name` is what people call the record.
+   Tables. `ledger` is not `WITHOUT ROWID`: with 100,000 rows of random keys a look-up of a key that nobody has took
+   37 µs there and takes 1 µs now. `sending` is one row a chunk, not one ledger row a record, and becomes ledger rows only after a crash:
    random GUID keys dirty a page each, and this halves the bytes written. There is no `body` column: what is unsettled
    is fetched again, so that no payload is ever stored and the newest state is what is sent. A key is unique among the
    rows that own it (`owns`): a record that was skipped or removed keeps its former key, by which its member is found

@@ -9,84 +9,40 @@ import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
 from mlconnector.errors import ConfigError, Stop
-from mlconnector.ledger import schema
-from mlconnector.model import LedgerEntry, Outcome, Step, value
+from mlconnector.ledger import opening, schema
+from mlconnector.ledger.rows import (
+    ATTEMPT,
+    FORGET,
+    JSON,
+    SELECT,
+    SETTLE,
+    Backfill,
+    Settled,
+    attempt_of,
+    entry_of,
+    is_new_owner,
+    row_of,
+    stamp,
+)
+from mlconnector.model import LedgerEntry
 
-_COLUMNS = tuple(f.name for f in fields(LedgerEntry))
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
-_SETTLE = """
-INSERT INTO ledger (flow, source_id, status, target_key, target_id, digest, code, reason, attempts, retry_at,
-                    source_modified, wants, tried, memo, name, run_id, updated_at, owns)
-VALUES {rows}
-ON CONFLICT (flow, source_id) DO UPDATE SET
-    status = excluded.status, target_key = coalesce(excluded.target_key, target_key),
-    target_id = coalesce(excluded.target_id, target_id), digest = coalesce(excluded.digest, digest),
-    code = excluded.code, reason = excluded.reason,
-    attempts = CASE WHEN excluded.attempts = 0 THEN 0 ELSE attempts + excluded.attempts END,
-    retry_at = excluded.retry_at, source_modified = coalesce(excluded.source_modified, source_modified),
-    wants = excluded.wants, tried = excluded.tried, memo = coalesce(excluded.memo, memo),
-    name = coalesce(nullif(excluded.name, ''), name), run_id = excluded.run_id,
-    updated_at = excluded.updated_at,
-    owns = CASE WHEN excluded.status IN ('skipped', 'removed') THEN 0
-                WHEN excluded.target_key IS NULL THEN owns ELSE 1 END
-"""
-_FORGET = """
-UPDATE ledger INDEXED BY ledger_former SET target_key = NULL, target_id = NULL
-WHERE flow = ? AND target_key = ? AND owns = 0 AND target_id = ? AND source_id <> ?
-"""
-"""A counterpart that found a new owner is nobody else's any more, whoever it belonged to before."""
-_ATTEMPT = "INSERT INTO attempts VALUES {rows}"
+__all__ = ["OPEN", "Backfill", "Ledger", "Settled"]
+
 _LOOK_UP = 500
 """Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
 _AT_ONCE = (256, 32, 1)
 """Rows of one INSERT. Each statement gives the interpreter's lock away and has to wait for it again, so few are quick;
 only these sizes, so that the prepared statements are used again."""
 
-_JSON = msgspec.json.Encoder(order="sorted")
-
 OPEN = ("failed", "held", "sending", "unknown")
 """Statuses of records that are not settled."""
-
-
-@value
-class Settled:
-    """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
-
-    `wants` is a key that another record owns, `tried_keys` are those it was on its way to when no clear answer came.
-    `name` is what people call the record. `before` is its row as it was when it was planned, and not stored: it tells
-    what is news.
-    """
-
-    source_id: str
-    outcome: Outcome
-    step: Step | None = None
-    key: str | None = None
-    digest: bytes | None = None
-    modified: datetime | None = None
-    wants: str | None = None
-    tried_keys: tuple[str, ...] = ()
-    name: str = ""
-    before: LedgerEntry | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Backfill:
-    """A backfill that was not finished: its window as given, where it stands and how many records it read."""
-
-    flow: str
-    since: str | None
-    until: str | None
-    cursor: str | None
-    read: int
-    started_at: str
 
 
 class Ledger:
@@ -103,17 +59,17 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            db = _connect(f"file:{_quoted(path)}?mode=rw")
-            _refuse_foreign(db, path)
+            db = opening.connect(f"file:{opening.quoted(path)}?mode=rw")
+            opening.refuse_foreign(db, path)
             db.execute("PRAGMA journal_mode = WAL")
             for pragma in ("synchronous = FULL", "wal_autocheckpoint = 4000"):
                 db.execute(f"PRAGMA {pragma}")
-            _prepare(db, path)
+            opening.prepare(db, path)
             ledger = cls(db, now)
             ledger._belongs_to(connection, path)
             ledger._recover()
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(path, error) from error
+            raise opening.unusable(path, error) from error
         return ledger
 
     @classmethod
@@ -121,23 +77,23 @@ class Ledger:
         """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet."""
         try:
             if not path.exists():
-                db = _connect(":memory:")
+                db = opening.connect(":memory:")
                 schema.migrate(db)
                 return cls(db, now)
-            db = _connect(f"file:{_quoted(path)}?mode=ro")
-            _refuse_foreign(db, path)
+            db = opening.connect(f"file:{opening.quoted(path)}?mode=ro")
+            opening.refuse_foreign(db, path)
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version != schema.VERSION:
-                raise _other_version(path, version)
+                raise opening.other_version(path, version)
             ledger = cls(db, now)
             ledger._check_name(connection, path)
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(path, error) from error
+            raise opening.unusable(path, error) from error
         return ledger
 
     def copy(self) -> Self:
         """The same content in memory, chunks of a run that died recovered: what a dry run writes to."""
-        db = _connect(":memory:")
+        db = opening.connect(":memory:")
         self._db.backup(db)
         ledger = type(self)(db, self._now)
         ledger._recover()
@@ -153,7 +109,7 @@ class Ledger:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Closes the file; what SQLite said of a damaged one becomes a Stop."""
         self.close()
-        if isinstance(error, sqlite3.Error) and _lies_in_the_file(error):
+        if isinstance(error, sqlite3.Error) and opening.lies_in_the_file(error):
             raise Stop(
                 f"the state file cannot be read: {error}",
                 hint="check the disk; a damaged file is replaced by your last backup",
@@ -163,27 +119,27 @@ class Ledger:
 
     def entries(self, flow: str, ids: Collection[str]) -> dict[str, LedgerEntry]:
         """What is known of these source records."""
-        rows = self._in(f"{_SELECT} WHERE flow = ? AND source_id IN", flow, ids)
-        return {row[1]: _entry(row) for row in rows}
+        rows = self._in(f"{SELECT} WHERE flow = ? AND source_id IN", flow, ids)
+        return {row[1]: entry_of(row) for row in rows}
 
     def owners(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
         """Who owns these target keys: one record each at most."""
-        query = f"{_SELECT} WHERE flow = ? AND owns = 1 AND target_key IN"
-        return {str(row[3]): _entry(row) for row in self._in(query, flow, keys)}
+        query = f"{SELECT} WHERE flow = ? AND owns = 1 AND target_key IN"
+        return {str(row[3]): entry_of(row) for row in self._in(query, flow, keys)}
 
     def removed(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
         """Records with these keys whose counterparts were removed, and can come back for another record."""
         if not keys or not self._has_former(flow):
             return {}
-        query = f"{_SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
-        return {str(row[3]): _entry(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
+        query = f"{SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
+        return {str(row[3]): entry_of(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
 
     def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str, str | None]]) -> int:
         """Says that these records (id, key they are on their way to) are about to be sent; returns its number."""
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
-                (flow, run_id, self._stamp(), _JSON.encode(chunk).decode()),
+                (flow, run_id, self._stamp(), JSON.encode(chunk).decode()),
             )
         return int(cursor.lastrowid or 0)
 
@@ -192,19 +148,19 @@ class Ledger:
         at = self._stamp()
         with self._transaction():
             self._forget_former(flow, settled)
-            self._insert(_SETTLE, [_row(flow, run_id, at, one) for one in settled])
+            self._insert(SETTLE, [row_of(flow, run_id, at, one) for one in settled])
             self._insert(
-                _ATTEMPT,
-                [_attempt(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
+                ATTEMPT,
+                [attempt_of(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
             )
             self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
 
     def _forget_former(self, flow: str, settled: Sequence[Settled]) -> None:
-        new = {one.key: one for one in settled if one.key is not None and _is_new_owner(one)}
-        former = f"{_SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
+        new = {one.key: one for one in settled if one.key is not None and is_new_owner(one)}
+        former = f"{SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
         keys = [row[3] for row in self._in(former, flow, new)] if new and self._has_former(flow) else []
         for one in (new[key] for key in keys):
-            self._db.execute(_FORGET, (flow, one.key, one.outcome.target_id, one.source_id))
+            self._db.execute(FORGET, (flow, one.key, one.outcome.target_id, one.source_id))
 
     def _has_former(self, flow: str) -> bool:
         row = self._db.execute(
@@ -340,11 +296,11 @@ class Ledger:
         """Entries by source id, remote id or key (an address is enough); exact, letter case aside."""
         low = text.lower()
         rows = self._db.execute(
-            f"{_SELECT} WHERE (?1 IS NULL OR flow = ?1) AND (lower(source_id) = ?2 OR target_key IN (?2, ?3)"
+            f"{SELECT} WHERE (?1 IS NULL OR flow = ?1) AND (lower(source_id) = ?2 OR target_key IN (?2, ?3)"
             " OR wants IN (?2, ?3) OR lower(target_id) = ?2) ORDER BY flow",
             (flow, low, f"email:{low}"),
         )
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     def attempts(self, flow: str, source_id: str) -> list[dict[str, Any]]:
         """Every send of one record, oldest first."""
@@ -419,7 +375,7 @@ class Ledger:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO run_flows VALUES (?, ?, ?, ?, ?)",
-                (run_id, flow, _JSON.encode(counts).decode(), calls, round(seconds, 3)),
+                (run_id, flow, JSON.encode(counts).decode(), calls, round(seconds, 3)),
             )
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
@@ -484,7 +440,7 @@ class Ledger:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            if not _lies_in_the_file(error):
+            if not opening.lies_in_the_file(error):
                 raise
             raise Stop(
                 f"the state file cannot be written: {error}",
@@ -504,95 +460,4 @@ class Ledger:
         return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def _stamp(self) -> str:
-        return _text(self._now()) or ""
-
-
-def _is_new_owner(one: Settled) -> bool:
-    if one.step is None or one.key is None or one.outcome.target_id is None:
-        return False
-    before = one.before
-    return before is None or before.target_key != one.key or before.status in ("skipped", "removed")
-
-
-def _row(flow: str, run_id: int, at: str, one: Settled) -> tuple[Any, ...]:
-    outcome = one.outcome
-    status = "done" if outcome.status in ("created", "updated", "unchanged") else outcome.status
-    attempts = 0 if status == "done" else int(one.step is not None)
-    memo = None if outcome.memo is None else _JSON.encode(outcome.memo).decode()
-    return (
-        flow, one.source_id, status, one.key, outcome.target_id, one.digest, outcome.code, outcome.reason,
-        attempts, _text(outcome.retry_at), _text(one.modified), one.wants,
-        "\n".join(one.tried_keys) or None, memo, one.name, run_id, at,
-        int(one.key is not None and status not in ("skipped", "removed")),
-    )  # fmt: skip
-
-
-def _attempt(flow: str, run_id: int, at: str, one: Settled, step: Step) -> tuple[Any, ...]:
-    outcome = one.outcome
-    return (
-        run_id, flow, one.source_id, at, step.action, outcome.status, outcome.code, outcome.reason,
-        outcome.answer, outcome.request_id,
-    )  # fmt: skip
-
-
-def _entry(row: Sequence[Any]) -> LedgerEntry:
-    known = dict(zip(_COLUMNS, row, strict=True))
-    if known["memo"] is not None:
-        known["memo"] = msgspec.json.decode(known["memo"])
-    return LedgerEntry(**known)
-
-
-def _text(when: datetime | None) -> str | None:
-    """UTC with milliseconds: `2026-07-15T13:57:19.397Z`, so that text sorts as time does."""
-    return None if when is None else when.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _connect(database: str) -> sqlite3.Connection:
-    db = sqlite3.connect(database, uri=True, isolation_level=None, timeout=30)
-    db.execute("PRAGMA foreign_keys = ON")
-    return db
-
-
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version > schema.VERSION:
-        raise _other_version(path, version)
-    if version < schema.VERSION:
-        schema.migrate(db)
-
-
-def _refuse_foreign(db: sqlite3.Connection, path: Path) -> None:
-    """Not ours are tables without those that every state file has from its first moment on."""
-    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and "_sqlite_migrations" not in tables:
-        raise ConfigError(
-            f"{path}: this is a database, but not a state file of mlconnector",
-            hint="name another file (state: in the connection file)",
-        )
-
-
-def _lies_in_the_file(error: sqlite3.Error) -> bool:
-    """Whether it is full, locked, gone or damaged; any other error is a mistake of this program."""
-    return isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError
-
-
-def _other_version(path: Path, version: int) -> ConfigError:
-    if version > schema.VERSION:
-        return ConfigError(
-            f"{path}: the state file was written by a newer mlconnector (version {version} of its tables)",
-            hint="upgrade mlconnector, or name another state file",
-        )
-    return ConfigError(
-        f"{path}: the state file is of an older version ({version})", hint="a sync brings it up to date"
-    )
-
-
-def _unusable(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(
-        f"{path}: the state file cannot be used: {error}",
-        hint="check the path, its rights and the free space; a damaged file is replaced by your last backup",
-    )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        return stamp(self._now()) or ""
