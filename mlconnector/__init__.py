@@ -39,18 +39,19 @@ Where this differs from the design notes, section by section, and why:
    37 µs there and takes 1 µs now. `sending` is one row a chunk, not one ledger row a record, and becomes ledger rows
    only after a crash: random GUID keys dirty a page each, and this halves the bytes written. There is no `body`
    column: what is unsettled is fetched again, so that no payload is ever stored and the newest state is what is sent.
-   A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by which its member is found
-   again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits for, `tried` those (a line
-   each) that a record was on its way to when no answer came (`Step.tried_keys`). `backfills`, `run_flows` and `meta`
-   (which connection a file belongs to) were added.
+   A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
+   which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
+   for, `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
+   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added.
 5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
    written for it. A record whose key belonged to a removed one inherits that one's counterpart. What a target that
    does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
 6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
    source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage,
-   close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them. `FlowKind` is
-   a flow before it is bound to a connection's options, `Flow` after it. Receives, Subscribes and Acts come with the
-   first system that needs them.
+   close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them.
+   `System.fields_of` are the fields that can be mapped with given settings: an older server has fewer, a published
+   page has its own. `FlowKind` is a flow before it is bound to a connection's options, `Flow` after it. Receives,
+   Subscribes and Acts come with the first system that needs them.
 7. Errors. `StoppedError` and `LockedError` have names of their own; `Later` and `Stop` leave their records `failed`
    with a time, codes `later` and `stopped`, which the next run takes up.
 8. The brake plans a whole read before the first write. Up to 2,000 steps are kept for it; beyond that the source is

@@ -6,8 +6,13 @@ import base64
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
+from mlconnector.errors import ConfigError
 from mlconnector.http import Credentials
+
+if TYPE_CHECKING:
+    import requests
 
 
 class FixedHeader(Credentials):
@@ -24,6 +29,31 @@ class FixedHeader(Credentials):
 def basic(user: str, password: str) -> FixedHeader:
     """HTTP Basic, UTF-8."""
     return FixedHeader("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
+
+
+class Windows(Credentials):
+    """NTLM, alone or inside Negotiate, by the library requests-ntlm (the extra `windows`).
+
+    It signs connections, not requests: one connection at a time, or handshakes get mixed up.
+    """
+
+    def __init__(self, user: str, password: str) -> None:
+        try:
+            from requests_ntlm import HttpNtlmAuth
+        except ImportError:
+            raise ConfigError(
+                "login: windows needs the library requests-ntlm, which is not installed",
+                hint='run: pip install "mlconnector[windows]"',
+            ) from None
+        self._sign = HttpNtlmAuth(user, password)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        signed: requests.PreparedRequest = self._sign(request)
+        return signed
+
+    def header(self) -> str:
+        """There is none of its own: the handshake makes them."""
+        return ""
 
 
 class Token(Credentials):

@@ -24,7 +24,7 @@ from mlconnector.explain import KeyPath, Problem, convert, show, suggest
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import compile_map, compile_when
-from mlconnector.model import Flow
+from mlconnector.model import FieldInfo, Flow
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.yamlfile import Document, read_document
 
@@ -211,6 +211,7 @@ class _Reading:
         self.env = env
         self.problems = list(document.problems)
         self.kinds: dict[str, str] = {}
+        self.settings: dict[str, Any] = {}
 
     def connection(self) -> Connection:
         """Raises ConfigError if there was any problem."""
@@ -270,7 +271,12 @@ class _Reading:
             self._fail((*path, "kind"), found)
             return None
         self.kinds[alias] = kind
-        settings = self._convert(part, load_system(kind).settings, path)
+        system = load_system(kind)
+        settings = self._convert(part, system.settings, path)
+        if settings is not None:
+            self.settings[alias] = settings
+        for key, message in system.problems(part):
+            self._fail((*path, key) if key else path, message)
         self.problems += [Problem((*path, key), message) for key, message in _url_problems(part)]
         return SystemPart(alias, kind, settings)
 
@@ -287,14 +293,28 @@ class _Reading:
         self._end((*path, "from"), part.get("from"), kind, kind.source)
         self._end((*path, "to"), part.get("to"), kind, kind.target)
         changes, when = part.get("map"), part.get("when")
-        rules = kind.rules(changes if isinstance(changes, dict) else {})
+        changed = changes if isinstance(changes, dict) else {}
+        alias = part.get("from")
+        settings = self.settings.get(alias) if isinstance(alias, str) else None
+        fields = load_system(kind.source).fields_of(settings, kind.entity)
+        rules = {
+            name: line
+            for name, line in kind.rules(changed).items()
+            if name in changed
+            or not compile_map({name: line}, fields).problems  # a default for other servers
+        }
         conditions = dict(when) if isinstance(when, dict) else dict(kind.default_when)
-        return self._bind(path, kind, shape, rules, conditions)
+        return self._bind(path, kind, shape, rules, conditions, fields)
 
     def _bind(
-        self, path: KeyPath, kind: FlowKind, shape: Any, rules: dict[str, Any], when: dict[str, Any]
+        self,
+        path: KeyPath,
+        kind: FlowKind,
+        shape: Any,
+        rules: dict[str, Any],
+        when: dict[str, Any],
+        fields: Mapping[str, FieldInfo],
     ) -> BoundFlow | None:
-        fields = load_system(kind.source).entities[kind.entity].fields
         compiled, condition = compile_map(rules, fields), compile_when(when, fields)
         found = [*compiled.problems, *kind.check(rules, compiled)]
         self.problems += [problem.under(*path, "map") for problem in found]

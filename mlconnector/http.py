@@ -193,6 +193,7 @@ class Http:
         *,
         credentials: Credentials | None = None,
         limits: Limits | None = None,
+        ca_bundle: str = "",
     ) -> None:
         limits = limits or Limits()
         self.system = system
@@ -209,7 +210,7 @@ class Http:
         if self.base_url.startswith("https://"):  # plain http leads to this machine only, where no proxy does
             self._session.proxies = dict(get_environ_proxies(self.base_url))
         self._session.verify = (
-            os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         )
         self._session.headers["User-Agent"] = f"mlconnector/{__version__}"
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=limits.parallel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol, runtime_checkable
@@ -124,7 +124,10 @@ class System:
     """What a system folder exposes as `SYSTEM`.
 
     `settings` is the Struct of its part of the connection file. `secrets` are the names it may need, each with
-    one sentence on where to get it; `needs(settings)` gives those that these settings really need.
+    one sentence on where to get it; `needs(settings)` gives those that these settings really need. `problems(given)`
+    says what is wrong with settings as the file has them (name or "", sentence), besides what their types say.
+    `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
+    entity's.
     `connect(settings, secrets, tools)` returns without talking to the vendor.
     """
 
@@ -134,3 +137,11 @@ class System:
     entities: Mapping[str, Entity]
     connect: Callable[[Any, Mapping[str, str], Tools], Connected]
     needs: Callable[[Any], Sequence[str]]
+    problems: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] = lambda given: ()
+    fields: Callable[[Any, str], Mapping[str, FieldInfo]] | None = None
+
+    def fields_of(self, settings: Any, entity: str) -> Mapping[str, FieldInfo]:
+        """The fields of an entity; `settings` is None where nothing is known of the server."""
+        if self.fields is None or settings is None:
+            return self.entities[entity].fields
+        return self.fields(settings, entity)

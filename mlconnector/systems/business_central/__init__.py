@@ -1,29 +1,68 @@
-"""Dynamics 365 Business Central through API v2.0: what the connection file may say about it, and its entities."""
+"""Dynamics 365 Business Central and NAV: what the connection file may say about one, and its entities.
+
+Online through API v2.0; servers of one's own through API v2.0, v1.0, beta or published OData pages (NAV 2017 on).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from mlconnector.model import Tools
+from mlconnector.model import FieldInfo, Tools
 from mlconnector.systems.base import Connected, Entity, System
 from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
+
+ONLINE = "https://api.businesscentral.dynamics.com"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`systems: <alias>: {kind: business_central, …}`."""
 
     kind: str = "business_central"
-    tenant: Annotated[str, Meta(description="Entra tenant: its id (a GUID) or a verified domain")]
-    client_id: Annotated[str, Meta(description="application (client) id of the app registration in Entra")]
+    tenant: Annotated[
+        str, Meta(description="Entra tenant: its id (a GUID) or a verified domain; needed with login: entra")
+    ] = ""
+    client_id: Annotated[
+        str,
+        Meta(
+            description="application (client) id of the app registration in Entra; needed with login: entra"
+        ),
+    ] = ""
     environment: Annotated[str, Meta(description="environment name in the admin centre")] = "Production"
     company: Annotated[str, Meta(description="company name or id")]
     base_url: Annotated[
-        str, Meta(description="where the API is; a URL that holds /api/ is taken as it stands")
-    ] = "https://api.businesscentral.dynamics.com"
+        str,
+        Meta(
+            description="where the API is; of a server of your own host, port and instance"
+            " (https://nav.example.com:7048/BC250); a URL that holds /api/ or /ODataV4 is taken as it stands"
+        ),
+    ] = ONLINE
+    api: Annotated[
+        Literal["v2.0", "v1.0", "beta", "odata"],
+        Meta(description="what the server offers: a version of its API, or published pages (odata)"),
+    ] = "v2.0"
+    login: Annotated[
+        Literal["entra", "basic", "windows"],
+        Meta(
+            description="how to log in: Entra ID, user and password (or web service access key), or Windows"
+        ),
+    ] = "entra"
+    user: Annotated[str, Meta(description="who logs in, with login: basic or windows (DOMAIN\\user)")] = ""
+    server_tenant: Annotated[
+        str, Meta(description="tenant of a multitenant server of your own (?tenant=)")
+    ] = ""
+    ca_bundle: Annotated[
+        str, Meta(description="file with the certificates of your own certificate authority")
+    ] = ""
+    services: Annotated[
+        dict[Literal["customer", "vendor"], str],
+        Meta(
+            description="names under which pages 21 (customer) and 26 (vendor) are published, with api: odata"
+        ),
+    ] = {}
     login_url: Annotated[str, Meta(description="where tokens come from")] = (
         "https://login.microsoftonline.com"
     )
@@ -39,7 +78,24 @@ def connect(settings: Settings, secrets: Mapping[str, str], tools: Tools) -> Con
 
 
 def _needs(settings: Any) -> tuple[str, ...]:
-    return ("client_secret",)
+    return ("client_secret",) if settings.login == "entra" else ("password",)
+
+
+def _problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What is needed with one way to log in and not with the others."""
+    login = given.get("login", "entra")
+    needed = ("tenant", "client_id") if login == "entra" else ("user",)
+    for name in needed:
+        if not given.get(name):
+            yield "", f"needs {name!r}{'' if login == 'entra' else f' with login: {login}'}"
+    if login in ("basic", "windows") and not given.get("base_url"):
+        yield "", f"needs 'base_url': login: {login} is for a server of your own"
+
+
+def _fields(settings: Any, entity: str) -> Mapping[str, FieldInfo]:
+    from mlconnector.systems.business_central.dialects import dialect_of
+
+    return dialect_of(settings).fields[entity]
 
 
 SYSTEM = System(
@@ -47,6 +103,7 @@ SYSTEM = System(
     settings=Settings,
     secrets={
         "client_secret": "the Value (not the Secret ID) of a client secret of the app registration in Entra",
+        "password": "the user's password, or the web service access key of the user's card (login: basic, windows)",
     },
     entities={
         "customer": Entity(key="number", fields=CUSTOMER),
@@ -54,4 +111,6 @@ SYSTEM = System(
     },
     connect=connect,
     needs=_needs,
+    problems=_problems,
+    fields=_fields,
 )

@@ -1,32 +1,33 @@
-"""Calls to API v2.0 of Business Central and nothing else (fact sheet: apis/business-central.md); see verdict.py too."""
+"""Calls to a server of Business Central or NAV and nothing else (apis/business-central.md); see verdict.py too."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from mlconnector.auth import Token
+from mlconnector.auth import Token, Windows, basic
 from mlconnector.errors import ConfigError
-from mlconnector.http import Answer, Http, Limits
+from mlconnector.http import Answer, Credentials, Http, Limits
 from mlconnector.model import Tools
 from mlconnector.systems.business_central import Settings
+from mlconnector.systems.business_central.dialects import dialect_of, is_guid, quoted
 from mlconnector.systems.business_central.verdict import SET_SECRET, SYSTEM, login_verdict, plain, verdict
 
 Row = TypeVar("Row")
-SETS: Mapping[str, str] = {"customer": "customers", "vendor": "vendors"}
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
 PER_SECOND = 15.0
 """The limit is 6000 in five minutes, which is 20 a second (section 6.1)."""
 SMALL_PAGE = 100
 
 _HEADERS: Mapping[str, str] = {"Accept": "application/json", "Accept-Language": "en-US"}
-_ALWAYS = ("id", "number", "lastModifiedDateTime")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_IN_KEYS = "'"
 
 
 class Page(msgspec.Struct):
@@ -64,19 +65,35 @@ class Api:
 
     def __init__(self, settings: Settings, secrets: Mapping[str, str], tools: Tools) -> None:
         self._settings = settings
+        self.dialect = dialect_of(settings)
         self._secret = secrets.get("client_secret", "")
         self._lock = threading.Lock()
         self._company_id = settings.company.lower() if is_guid(settings.company) else ""
         self._login = Http(f"{SYSTEM} login", token_url(settings), login_verdict, tools)
-        self._token = Token(self._fetch_token, tools.now)
-        limits = Limits(parallel=settings.parallel, per_second=PER_SECOND)
+        self._credentials = self._signed_by(secrets, tools)
+        windows = settings.login == "windows"  # its handshake belongs to one connection
         self._http = Http(
-            SYSTEM, service_url(settings), verdict, tools, credentials=self._token, limits=limits
+            SYSTEM,
+            service_url(settings),
+            partial(verdict, login=settings.login),
+            tools,
+            credentials=self._credentials,
+            limits=Limits(parallel=1 if windows else settings.parallel, per_second=PER_SECOND),
+            ca_bundle=_existing(settings.ca_bundle),
         )
 
+    def _signed_by(self, secrets: Mapping[str, str], tools: Tools) -> Credentials:
+        login, password = self._settings.login, secrets.get("password", "")
+        if login == "entra":
+            return Token(self._fetch_token, tools.now)
+        return (Windows if login == "windows" else basic)(self._settings.user, password)
+
     def sign_in(self) -> None:
-        """Gets a token unless there is one; AuthError or ConfigError with the remedy, Later if Entra is down."""
-        self._token.header()
+        """Gets a token unless there is one; AuthError or ConfigError with the remedy, Later if Entra is down.
+
+        Who logs in with a password is looked at with the first call.
+        """
+        self._credentials.header()
 
     def get(
         self, url: str, *, page_size: int = SMALL_PAGE, primary: bool = False, timeouts: int | None = None
@@ -89,7 +106,14 @@ class Api:
         headers = {**_HEADERS, "Prefer": f"odata.maxpagesize={page_size}"}
         if primary:
             headers["Data-Access-Intent"] = "ReadWrite"
-        return self._http.send("GET", url, headers=headers, timeouts=timeouts)
+        return self._http.send("GET", self._of_tenant(url), headers=headers, timeouts=timeouts)
+
+    def _of_tenant(self, url: str) -> str:
+        """A multitenant server wants its tenant in each address (section 1.3)."""
+        tenant = self._settings.server_tenant
+        if not tenant or re.search(r"[?&]tenant=", url):
+            return url
+        return f"{url}{'&' if '?' in url else '?'}tenant={quote(tenant, safe='')}"
 
     def companies(self) -> tuple[list[Company], Answer]:
         """All companies that the app may see (section 2.1), and the last answer (its Date is the server's clock)."""
@@ -117,10 +141,23 @@ class Api:
 
     def address(self, entity_set: str, options: Mapping[str, str], id: str = "") -> str:
         """The absolute URL of a list, or of one record, of the company."""
-        key = f"({id})" if id else ""
+        key = f"({quote(self.dialect.literal(id), safe=_IN_KEYS)})" if id else ""
         query = "&".join(f"{name}={quote(value, safe='$,():=')}" for name, value in options.items() if value)
-        path = f"{self._http.base_url}/companies({self.company_id()})/{entity_set}{key}"
+        path = f"{self._http.base_url}/{self._company()}/{entity_set}{key}"
         return f"{path}?{query}" if query else path
+
+    def _company(self) -> str:
+        if self.dialect.pages:
+            return f"Company({quote(quoted(self._settings.company), safe=_IN_KEYS)})"
+        return f"companies({self.company_id()})"
+
+    def get_document(self, url: str) -> Answer:
+        """One GET of something that is no JSON: `/$metadata` below the interface, or a whole address."""
+        return self._http.send("GET", self._of_tenant(url), headers={"Accept": "*/*"})
+
+    def instance(self, path: str) -> str:
+        """An address below the instance, beside the interface."""
+        return f"{self._http.base_url.removesuffix(self.dialect.path)}{path}"
 
     def usage(self) -> dict[str, int]:
         """Calls, retries and throttled answers, those for tokens included."""
@@ -153,24 +190,27 @@ class Api:
 
 
 def service_url(settings: Settings) -> str:
-    """Where the API begins (section 1.1): from the host alone, the host and /v2.0, or a URL that holds /api/."""
-    url = settings.base_url.rstrip("/")
+    """Where the interface begins (sections 1.1, 1.3): a URL that says it, an instance of one's own, or online."""
+    url, end = settings.base_url.rstrip("/"), dialect_of(settings).path
     path = urlsplit(url).path
-    if "/api/" in path:
+    if "/api/" in path or path.endswith("/ODataV4"):
         return url
+    if settings.login != "entra":
+        return f"{url}{end}"
     root = url if path.endswith("/v2.0") else f"{url}/v2.0"
-    return f"{root}/{quote(settings.tenant, safe='')}/{quote(settings.environment, safe='')}/api/v2.0"
+    return f"{root}/{quote(settings.tenant, safe='')}/{quote(settings.environment, safe='')}{end}"
+
+
+def _existing(file: str) -> str:
+    if file and not Path(file).is_file():
+        raise ConfigError(f"{SYSTEM}: there is no file {file}", hint="correct ca_bundle; give its whole path")
+    return file
 
 
 def token_url(settings: Settings) -> str:
     """The token endpoint (section 1.2): from the host alone, or a URL that ends in /token."""
     url = settings.login_url.rstrip("/")
     return url if url.endswith("/token") else f"{url}/{quote(settings.tenant, safe='')}/oauth2/v2.0/token"
-
-
-def is_guid(text: str) -> bool:
-    """Whether it looks like an id of Business Central."""
-    return _GUID.fullmatch(text) is not None
 
 
 def choose_company(companies: Collection[Company], wanted: str) -> Company:
@@ -210,26 +250,6 @@ def decode_row(decoder: msgspec.json.Decoder[Row], raw: bytes | msgspec.Raw, ans
             hint="check base_url in the connection file",
             request_id=answer.request_id,
         ) from None
-
-
-def select(paths: Collection[str]) -> dict[str, str]:
-    """`$select` and `$expand` for these paths and what is always needed; sorted, so that equal paths ask alike."""
-    navigations = sorted({path.partition(".")[0] for path in paths if "." in path})
-    plain_fields = sorted({path for path in paths if "." not in path}.difference(_ALWAYS))
-    inner = dict(_expansions(navigations, paths))
-    options = {"$select": ",".join((*_ALWAYS, *plain_fields))}
-    if inner:
-        options["$expand"] = ",".join(f"{name}($select={fields})" for name, fields in inner.items())
-    return options
-
-
-def _expansions(navigations: Collection[str], paths: Collection[str]) -> Iterator[tuple[str, str]]:
-    for navigation in navigations:
-        start = f"{navigation}."
-        yield (
-            navigation,
-            ",".join(sorted(path.removeprefix(start) for path in paths if path.startswith(start))),
-        )
 
 
 def _seconds(value: object) -> int:

@@ -10,7 +10,7 @@ from mlconnector.errors import ConnectorError, Rejected
 from mlconnector.http import Answer
 from mlconnector.model import Finding, Flow
 from mlconnector.systems.business_central import Settings
-from mlconnector.systems.business_central.api import SETS, Api, choose_company, read_page, select
+from mlconnector.systems.business_central.api import Api, choose_company, read_page
 
 CLOCKS_APART = timedelta(minutes=2)
 _UNKNOWN = re.compile(r"Could not find a property named '(\w+)'")
@@ -23,9 +23,9 @@ def find_problems(
     where = flows[0].source if flows else settings.kind
     try:
         api.sign_in()
-        yield Finding("ok", where, f"Entra gave a token to the app {settings.client_id}")
         companies, answer = api.companies()
-        yield from _compare_clocks(where, answer, now())
+        yield Finding("ok", where, _logged_in(settings))
+        yield from compare_clocks(where, answer, now())
         company = choose_company(companies, settings.company)
     except ConnectorError as error:
         yield _failed(where, error)
@@ -36,7 +36,14 @@ def find_problems(
         yield from _read_as(api, flow)
 
 
-def _compare_clocks(where: str, answer: Answer, now: datetime) -> Iterator[Finding]:
+def _logged_in(settings: Settings) -> str:
+    if settings.login == "entra":
+        return f"Entra gave a token to the app {settings.client_id}"
+    return f"logged in as {settings.user}"
+
+
+def compare_clocks(where: str, answer: Answer, now: datetime) -> Iterator[Finding]:
+    """A warning where this machine's clock and the server's are far apart."""
     theirs = answer.date()
     if theirs is None or abs(theirs - now) <= CLOCKS_APART:
         return
@@ -61,16 +68,18 @@ def _name_currency(api: Api, where: str) -> Iterator[Finding]:
 
 def _read_as(api: Api, flow: Flow) -> Iterator[Finding]:
     """One record as the flow asks for it; each field that is not there is named."""
-    entity_set, paths = SETS[flow.entity], set(flow.paths)
+    entity_set, paths = api.dialect.sets[flow.entity], set(flow.paths)
     while True:
         try:
-            rows = read_page(api.get(api.address(entity_set, {"$top": "1", **select(paths)}))).value
+            rows = read_page(
+                api.get(api.address(entity_set, {"$top": "1", **api.dialect.select(paths)}))
+            ).value
         except Rejected as error:
-            missing = _paths_of(error, paths)
+            missing = _paths_of(api, error, paths)
             if not missing:
                 yield _failed(flow.name, error)
                 return
-            yield from (_unknown_field(flow, path) for path in sorted(missing))
+            yield from (_unknown_field(flow, path, entity_set) for path in sorted(missing))
             paths -= missing
         except ConnectorError as error:
             yield _failed(flow.name, error)
@@ -82,17 +91,17 @@ def _read_as(api: Api, flow: Flow) -> Iterator[Finding]:
             return
 
 
-def _paths_of(error: Rejected, paths: set[str]) -> set[str]:
+def _paths_of(api: Api, error: Rejected, paths: set[str]) -> set[str]:
     """The paths that hold the property which the server does not know."""
     found = _UNKNOWN.search(error.message)
-    return {path for path in paths if found and found[1] in path.split(".")}
+    return {path for path in paths if found and found[1] in api.dialect.theirs(path).split(".")}
 
 
-def _unknown_field(flow: Flow, path: str) -> Finding:
+def _unknown_field(flow: Flow, path: str, entity_set: str) -> Finding:
     return Finding(
         "error",
         flow.name,
-        f"this Business Central has no field {path} on {SETS[flow.entity]}",
+        f"this Business Central has no field {path} on {entity_set}",
         f"take {path} out of the flow's map and when",
     )
 

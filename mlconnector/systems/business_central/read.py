@@ -1,4 +1,4 @@
-"""Reads customers and vendors of one company: by time stamp page by page, or by id (fact sheet 3.4 to 3.6)."""
+"""Reads customers and vendors of one company: by time stamp page by page, or by key (fact sheet 3.4 to 3.6, 1.7)."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Tools
 from mlconnector.systems.base import Entity, Target
 from mlconnector.systems.business_central import SYSTEM as DECLARED
 from mlconnector.systems.business_central import Settings
-from mlconnector.systems.business_central.api import SETS, Api, Page, is_guid, read_page, select
+from mlconnector.systems.business_central.api import Api, Page, read_page
 from mlconnector.systems.business_central.check import find_problems
+from mlconnector.systems.business_central.dialects import Dialect, is_guid, quoted
+from mlconnector.systems.business_central.pages import find_page_problems, page_fields
 from mlconnector.systems.business_central.verdict import SYSTEM
 
 log = logging.getLogger("mlconnector.business_central")
@@ -31,7 +33,7 @@ _ID_TERM = len("id%20eq%20%20or%20") + 36
 _NUMBER_LENGTH, _EMAIL_LENGTH = 20, 80
 
 _RECORD = msgspec.json.Decoder(float_hook=Decimal)
-_ID = re.compile(rb'"id"\s*:\s*"([0-9a-fA-F-]{36})"')
+_ID = re.compile(rb'"(?:id|No)"\s*:\s*"([^"\\]{1,36})"')
 
 
 class BusinessCentral:
@@ -61,15 +63,22 @@ class BusinessCentral:
 
     def check(self, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
         """Log-in, company, clock, and one record as each flow asks for it (section 4.7)."""
-        return find_problems(self._api, self._settings, self._tools.now, [flow for flow, _ in flows])
+        bound = [flow for flow, _ in flows]
+        if self._api.dialect.pages:
+            return find_page_problems(self._api, self._settings, self._tools.now, bound)
+        return find_problems(self._api, self._settings, self._tools.now, bound)
 
     def describe(self, entity: str, options: Sequence[Any]) -> tuple[Sequence[FieldInfo], Mapping[str, Any]]:
         """The fields of section 2, and the first record with all that can be expanded; {} if there is none."""
-        fields = DECLARED.entities[entity].fields
-        navigations = sorted({name.partition(".")[0] for name in fields if "." in name})
+        dialect = self._api.dialect
+        navigations = [] if dialect.pages else dialect.navigations(entity)
         ask = {"$top": "1", "$expand": ",".join(navigations)}
-        rows = read_page(_get(self._api, self._api.address(SETS[entity], ask))).value
-        return list(fields.values()), strip_annotations(_RECORD.decode(rows[0])) if rows else {}
+        rows = read_page(_get(self._api, self._api.address(dialect.sets[entity], ask))).value
+        sample = dialect.record(strip_annotations(_RECORD.decode(rows[0]))) if rows else {}
+        fields = dialect.fields[entity]
+        if dialect.pages:
+            return page_fields(self._api, entity, fields), sample
+        return list(fields.values()), sample
 
     def usage(self) -> Mapping[str, int]:
         """Calls, retries and throttled answers so far, those for tokens included."""
@@ -140,6 +149,7 @@ class Reader:
 
     def __init__(self, api: Api, settings: Settings, paths: Mapping[str, frozenset[str]]) -> None:
         self._api = api
+        self._dialect = api.dialect
         self._settings = settings
         self._paths = paths
         self._sizes: dict[str, int] = {}
@@ -152,10 +162,10 @@ class Reader:
 
         Without `since` there is no lower bound, so that rows with the blank stamp come too.
         """
-        place = self._begin(entity, _window(since, until), resume)
+        place = self._begin(entity, self._window(since, until), resume)
         while True:
             answer, page = self._read_page(entity, place.link)
-            changes = [to_change(entity, raw) for raw in page.value]
+            changes = [to_change(self._dialect, entity, raw) for raw in page.value]
             place = place.onward(answer, page, changes)
             if not place.link:
                 yield Batch(changes, checkpoint=place.checkpoint())
@@ -165,7 +175,7 @@ class Reader:
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
         """These records from the primary (section 3.5); one that is not there any more comes as a delete."""
         wanted = list(dict.fromkeys(ids))
-        if strange := [id for id in wanted if not is_guid(id)]:
+        if strange := [id for id in wanted if not self._dialect.is_key(id)]:
             raise ConfigError(
                 f"{SYSTEM}: {len(strange)} of the ids asked for are none of Business Central's",
                 hint="the state file belongs to another system: give this connection a state file of its own",
@@ -179,19 +189,20 @@ class Reader:
                     yield from changes
 
     def shift(self, checkpoint: str, overlap: timedelta) -> str:
-        """The checkpoint moved back, in UTC with milliseconds."""
-        return show_moment(_moment(checkpoint) - overlap)
+        """The checkpoint moved back, in UTC with milliseconds; by a day at least where there are only days."""
+        back = max(overlap, timedelta(days=1)) if self._dialect.pages else overlap
+        return show_moment(_moment(checkpoint) - back)
 
     def resolve(self, entity: str, text: str) -> Sequence[str]:
         """Ids by id, by number or by e-mail address; a longer text than the field is refused (section 3.2)."""
-        wanted = text.strip()
-        if is_guid(wanted):
+        wanted, number = text.strip(), self._dialect.number
+        if is_guid(wanted) and not self._dialect.pages:
             return [wanted.lower()]
         found: list[str] = []
         if 0 < len(wanted) <= _NUMBER_LENGTH:
             low = wanted.lower()
             found += self._search(
-                entity, f"number eq {_quoted(wanted)}", lambda row: str(row.get("number")).lower() == low
+                entity, f"{number} eq {quoted(wanted)}", lambda row: str(row.get(number)).lower() == low
             )
         if "@" in wanted and len(wanted) <= _EMAIL_LENGTH:
             found += self._search_address(entity, wanted.lower())
@@ -202,7 +213,7 @@ class Reader:
     def _begin(self, entity: str, window: Mapping[str, str], resume: str | None) -> Place:
         """Where to start: at the front, or behind the batch that `resume` belongs to."""
         options = {**window, **self._options(entity)}
-        fresh = Place(self._api.address(SETS[entity], {}), options, self._api.address(SETS[entity], options))
+        fresh = Place(self._address(entity, {}), options, self._address(entity, options))
         if resume is None:
             return fresh
         try:
@@ -233,17 +244,37 @@ class Reader:
                 if patience is None:
                     raise
                 self._sizes[entity] = smaller
-                log.info("%s: no page of %d %s in time, asking for %d", SYSTEM, size, SETS[entity], smaller)
+                log.info(
+                    "%s: no page of %d %s in time, asking for %d",
+                    SYSTEM,
+                    size,
+                    self._dialect.sets[entity],
+                    smaller,
+                )
                 continue
             return answer, read_page(answer)
 
     def _options(self, entity: str) -> dict[str, str]:
-        return select(self._paths.get(entity, frozenset()))
+        return self._dialect.select(self._paths.get(entity, frozenset()))
+
+    def _address(self, entity: str, options: Mapping[str, str], id: str = "") -> str:
+        return self._api.address(self._dialect.sets[entity], options, id)
+
+    def _window(self, since: str | None, until: str | None) -> dict[str, str]:
+        """The filter by time; of pages whole days, the last one included that `until` cuts."""
+        days, name = self._dialect.pages, self._dialect.modified
+        bounds = [("ge", since, timedelta()), ("lt", until, timedelta(days=1) - timedelta.resolution)]
+        terms = [
+            f"{name} {sign} {(_moment(text) + rest).date() if days else show_moment(_moment(text))}"
+            for sign, text, rest in bounds
+            if text
+        ]
+        return {"$filter": " and ".join(terms)} if terms else {}
 
     # single records
 
     def _ids_a_call(self, entity: str) -> int:
-        used = len(self._api.address(SETS[entity], {"$filter": " ", **self._options(entity)}))
+        used = len(self._address(entity, {"$filter": " ", **self._options(entity)}))
         return max(1, min(IDS_A_CALL, (URL_LENGTH - used) // _ID_TERM))
 
     def _fetch_chunk(self, entity: str, ids: Sequence[str]) -> list[Change]:
@@ -254,9 +285,11 @@ class Reader:
         """Those that one call finds, by id; none if the server let the filter vanish (trap T1)."""
         if self._filters_ignored:
             return {}
-        options = {"$filter": " or ".join(f"id eq {id}" for id in ids), **self._options(entity)}
-        answer = _get(self._api, self._api.address(SETS[entity], options), primary=True)
-        changes = [to_change(entity, raw) for raw in read_page(answer).value]
+        key, literal = self._dialect.key, self._dialect.literal
+        test = " or ".join(f"{key} eq {literal(id)}" for id in ids)
+        options = {"$filter": test, **self._options(entity)}
+        answer = _get(self._api, self._address(entity, options), primary=True)
+        changes = [to_change(self._dialect, entity, raw) for raw in read_page(answer).value]
         found = {change.id.lower(): change for change in changes}
         if not found.keys() <= {id.lower() for id in ids}:
             log.warning("%s: a filter by id was not heeded, records are read one by one", SYSTEM)
@@ -266,41 +299,44 @@ class Reader:
 
     def _fetch_one(self, entity: str, id: str) -> Change:
         """One record; a 404 means gone, since a list of the same set was answered before (section 6.6)."""
-        url = self._api.address(SETS[entity], self._options(entity), id)
+        url = self._address(entity, self._options(entity), id)
         try:
-            return to_change(entity, self._api.get(url, primary=True).body)
+            return to_change(self._dialect, entity, self._api.get(url, primary=True).body)
         except Rejected as error:
-            if error.code == "not-found":
+            if error.code == "not-found" or (self._dialect.pages and error.status == 404):
                 return Change(entity, id, "delete", None, {})
             return Change(entity, id, "upsert", None, Unreadable(error.message, error.request_id))
 
     def _search_address(self, entity: str, address: str) -> list[str]:
         """By the whole field first; one with several addresses is only found as it is written."""
 
-        def has_it(row: Mapping[str, Any]) -> bool:
-            return address in re.split(r"[;,\s]+", str(row.get("email")).lower())
+        field = self._dialect.email
 
-        exact = self._search(entity, f"tolower(email) eq {_quoted(address)}", has_it)
-        return exact or self._search(entity, f"contains(email,{_quoted(address)})", has_it)
+        def has_it(row: Mapping[str, Any]) -> bool:
+            return address in re.split(r"[;,\s]+", str(row.get(field)).lower())
+
+        exact = self._search(entity, f"tolower({field}) eq {quoted(address)}", has_it)
+        return exact or self._search(entity, f"contains({field},{quoted(address)})", has_it)
 
     def _search(self, entity: str, test: str, fits: Callable[[Mapping[str, Any]], bool]) -> list[str]:
         """Ids of the rows that pass the filter, and pass it here too (trap T1)."""
         found: list[str] = []
-        link = self._api.address(SETS[entity], {"$filter": test, "$select": "id,number,email"})
+        dialect = self._dialect
+        shown = dict.fromkeys((dialect.key, dialect.number, dialect.email))
+        link = self._address(entity, {"$filter": test, "$select": ",".join(shown)})
         while link:
             page = read_page(_get(self._api, link))
-            found += [row["id"] for row in map(msgspec.json.decode, page.value) if fits(row)]
+            found += [str(row[dialect.key]) for row in map(msgspec.json.decode, page.value) if fits(row)]
             link = page.next or ""
         return found
 
 
-def to_change(entity: str, raw: bytes | msgspec.Raw) -> Change:
-    """One record as it came, amounts as `Decimal`, annotations left out; an Unreadable if it came broken."""
+def to_change(dialect: Dialect, entity: str, raw: bytes | msgspec.Raw) -> Change:
+    """One record in our spelling, amounts as `Decimal`, annotations left out; an Unreadable if it came broken."""
     try:
-        record = strip_annotations(_RECORD.decode(raw))
-        return Change(
-            entity, str(record["id"]), "upsert", read_stamp(record.get("lastModifiedDateTime")), record
-        )
+        theirs = strip_annotations(_RECORD.decode(raw))
+        key, stamp = str(theirs[dialect.key]), read_stamp(theirs.get(dialect.modified))
+        return Change(entity, key, "upsert", stamp, dialect.record(theirs))
     except (ValueError, ArithmeticError, KeyError, AttributeError) as error:  # bad UTF-8, no id, no object
         found = _ID.search(bytes(raw))
         if found is None:
@@ -319,12 +355,14 @@ def strip_annotations(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_stamp(text: Any) -> datetime | None:
-    """A stamp, aware; None for the blank one of year 1 and for what is none (section 2.0)."""
+    """A stamp, aware, a day as its beginning; None for the blank one of year 1 and for what is none (section 2.0)."""
     try:
         moment = datetime.fromisoformat(text)
     except (ValueError, TypeError):
         return None
-    return moment if moment.tzinfo and moment.year > 1 else None
+    if moment.year == 1:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def show_moment(moment: datetime) -> str:
@@ -341,16 +379,6 @@ def _moment(text: str) -> datetime:
             f"{SYSTEM}: {text!r} is no date", hint="write it as 2026-03-31 or 2026-03-31T08:00:00Z"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _window(since: str | None, until: str | None) -> dict[str, str]:
-    bounds = [("ge", since), ("lt", until)]
-    terms = [f"lastModifiedDateTime {sign} {show_moment(_moment(text))}" for sign, text in bounds if text]
-    return {"$filter": " and ".join(terms)} if terms else {}
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _get(api: Api, url: str, **how: Any) -> Answer:

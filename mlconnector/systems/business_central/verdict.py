@@ -83,10 +83,15 @@ _XML = re.compile(r"<(?:\w+:)?code>([^<]*)</.*?<(?:\w+:)?message[^>]*>([^<]*)<",
 _LONGEST = 300
 
 
-def verdict(answer: Answer) -> Exception | None:
-    """What an answer of the API means (sections 6.4 to 6.6): by code first, then by text, then by status."""
+def verdict(answer: Answer, *, login: str = "entra") -> Exception | None:
+    """What an answer of the API means (sections 6.4 to 6.6): by code first, then by text, then by status.
+
+    `login` is how the client logs in, for the remedy.
+    """
     if 200 <= answer.status < 300:
-        return _cut_short(answer)
+        return _cut_short(answer) if answer.is_json() or not _is_xml(answer) else None
+    if answer.status == 401 and login != "entra":
+        return _password_refused(answer, login)
     code, text, request_id = read_error(answer)
     if answer.status in _AGAIN_STATUS or code in _AGAIN_CODES or _passes(answer, text):
         return _again(answer, code, text, request_id)
@@ -94,7 +99,7 @@ def verdict(answer: Answer) -> Exception | None:
         kind, message, hint = _STOPS[code]
         return kind(f"{SYSTEM}: {message} ({code})", hint=hint, request_id=request_id)
     if _lacks_permission(answer, code, text):
-        return _no_permission(answer, code, text, request_id)
+        return _no_permission(answer, code, text, request_id, login)
     return _by_status(answer, code) or Rejected(
         f"{SYSTEM}: {code or answer.status}: {text}",
         code=_CODES.get(code, f"http-{answer.status}"),
@@ -250,15 +255,35 @@ def _lacks_permission(answer: Answer, code: str, text: str) -> bool:
     )
 
 
-def _no_permission(answer: Answer, code: str, text: str, request_id: str) -> AuthError:
+def _no_permission(answer: Answer, code: str, text: str, request_id: str, login: str) -> AuthError:
     found = _TABLE.search(text)
     what = (found["table"] or found["page"]).strip() if found else ""
+    who = "the app" if login == "entra" else "the user"
+    page = "Microsoft Entra applications" if login == "entra" else "Users"
     return AuthError(
-        f"{SYSTEM}: the app has no permission{f' on {what}' if what else ''} ({code or answer.status})",
-        hint='on the page "Microsoft Entra applications" give the app a permission set that may read'
+        f"{SYSTEM}: {who} has no permission{f' on {what}' if what else ''} ({code or answer.status})",
+        hint=f'on the page "{page}" give {who} a permission set that may read'
         f" {what or 'what is asked for'}, such as D365 READ",
         request_id=request_id,
     )
+
+
+def _is_xml(answer: Answer) -> bool:
+    """A document that was asked for as such (`$metadata`)."""
+    return "xml" in answer.headers.get("Content-Type", "").lower() and answer.path.endswith(
+        ("$metadata", "/OData/")
+    )
+
+
+def _password_refused(answer: Answer, login: str) -> AuthError:
+    """A 401 for user and password; the server says which kind of log-in it wants (section 1.3)."""
+    wants = answer.headers.get("WWW-Authenticate", "").lower()
+    hint = "check user in the connection file, and store the password or web service access key again"
+    if login == "basic" and "basic" not in wants and ("ntlm" in wants or "negotiate" in wants):
+        hint = "the server wants Windows log-in: set login: windows"
+    elif login == "windows" and "basic" in wants and "ntlm" not in wants and "negotiate" not in wants:
+        hint = "the server wants user and password: set login: basic"
+    return AuthError(f"{SYSTEM}: the server refuses user and password (401)", hint=hint)
 
 
 def _by_status(answer: Answer, code: str) -> Exception | None:

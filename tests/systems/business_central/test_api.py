@@ -13,10 +13,10 @@ from mlconnector.systems.business_central.api import (
     Api,
     Company,
     choose_company,
-    select,
     service_url,
     token_url,
 )
+from mlconnector.systems.business_central.dialects import V2
 from mlconnector.systems.business_central.emulator import BusinessCentral
 from mlconnector.systems.business_central.verdict import verdict
 
@@ -66,8 +66,8 @@ def test_the_token_endpoint_is_found_below_the_host_or_taken_as_written(login: s
 
 def test_equal_paths_are_asked_for_alike_and_expansions_are_narrow() -> None:
     paths = ["email", "paymentTerm.code", "customerFinancialDetail.overdueAmount", "number"]
-    asked = select({*paths, "customerFinancialDetail.balance"})
-    assert asked == select([*reversed(paths), "customerFinancialDetail.balance"])
+    asked = V2.select({*paths, "customerFinancialDetail.balance"})
+    assert asked == V2.select([*reversed(paths), "customerFinancialDetail.balance"])
     assert asked["$select"] == "id,number,lastModifiedDateTime,email"
     assert asked["$expand"] == (
         "customerFinancialDetail($select=balance,overdueAmount),paymentTerm($select=code)"
@@ -75,7 +75,7 @@ def test_equal_paths_are_asked_for_alike_and_expansions_are_narrow() -> None:
 
 
 def test_nothing_is_expanded_that_no_path_leads_through() -> None:
-    assert select({"email"}) == {"$select": "id,number,lastModifiedDateTime,email"}
+    assert V2.select({"email"}) == {"$select": "id,number,lastModifiedDateTime,email"}
 
 
 # tokens

@@ -12,6 +12,7 @@ from mlconnector.errors import ConfigError, Later, Rejected, Stop
 from mlconnector.http import TimedOut
 from mlconnector.sandbox import json_reply
 from mlconnector.systems.business_central.emulator import BusinessCentral
+from mlconnector.systems.business_central.dialects import V2
 from mlconnector.systems.business_central.read import read_stamp, show_moment, to_change
 
 from .connecting import NOON, Canned, Client, Edited, Strained, filled, flow, lists, numbers, reader, running
@@ -87,7 +88,7 @@ def test_a_broken_record_does_not_spoil_its_page() -> None:
 @pytest.mark.parametrize("raw", [b"{}", b"[]", b"7", b'{"number":"\xff"}'])
 def test_a_record_without_an_id_stops_the_read(raw: bytes) -> None:
     with pytest.raises(Stop):
-        to_change("customer", raw)
+        to_change(V2, "customer", raw)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +98,7 @@ def test_a_record_without_an_id_stops_the_read(raw: bytes) -> None:
         ("2026-02-24T22:53:12.1234567Z", datetime(2026, 2, 24, 22, 53, 12, 123_456, tzinfo=UTC)),
         ("2026-02-24T22:53:12Z", datetime(2026, 2, 24, 22, 53, 12, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", None),
-        ("2026-02-24", None),
+        ("2026-02-24", datetime(2026, 2, 24, tzinfo=UTC)),
         ("soon", None),
         (None, None),
     ],

@@ -1,0 +1,138 @@
+"""What a server says of its published pages: `$metadata` read, and the connect test for them (fact sheet 1.7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from xml.etree import ElementTree
+
+from mlconnector.errors import ConfigError, ConnectorError
+from mlconnector.http import Answer
+from mlconnector.model import FieldInfo, FieldType, Finding, Flow
+from mlconnector.systems.business_central import Settings
+from mlconnector.systems.business_central.api import Api, read_page
+from mlconnector.systems.business_central.check import compare_clocks
+from mlconnector.systems.business_central.verdict import SYSTEM
+
+Fields = Mapping[str, FieldInfo]
+_TYPES: Mapping[str, FieldType] = {
+    "Edm.String": "text",
+    "Edm.Decimal": "number",
+    "Edm.Int16": "number",
+    "Edm.Int32": "number",
+    "Edm.Int64": "number",
+    "Edm.Boolean": "boolean",
+    "Edm.Date": "date",
+    "Edm.DateTimeOffset": "datetime",
+    "Edm.Guid": "guid",
+}
+_PAGE_NUMBERS = {"customer": 21, "vendor": 26}
+_OLD = (
+    "this server answers OData V3 only, as NAV 2013 to 2016 do; OData V4 came with NAV 2017,"
+    " and nothing older can be read"
+)
+
+
+def metadata(api: Api) -> tuple[Mapping[str, Fields], Answer]:
+    """The fields of every published page by its service name, and the answer they came in."""
+    answer = api.get_document("/$metadata")
+    try:
+        root = ElementTree.fromstring(answer.body)  # noqa: S314 - the operator's own server; expat limits entities
+    except ElementTree.ParseError:
+        raise ConfigError(
+            f"{SYSTEM}: $metadata is no XML", hint="check base_url in the connection file"
+        ) from None
+    types = {one.get("Name", ""): _properties(one) for one in root.iter() if _is(one, "EntityType")}
+    sets = {
+        one.get("Name", ""): types.get(one.get("EntityType", "").rpartition(".")[2], {})
+        for one in root.iter()
+        if _is(one, "EntitySet")
+    }
+    return sets, answer
+
+
+def _is(element: ElementTree.Element, name: str) -> bool:
+    return element.tag.rpartition("}")[2] == name
+
+
+def _properties(entity_type: ElementTree.Element) -> Fields:
+    found = {}
+    for one in entity_type:
+        if _is(one, "Property"):
+            name, length = one.get("Name", ""), one.get("MaxLength", "")
+            kind = _TYPES.get(one.get("Type", ""), "text")
+            found[name] = FieldInfo(name, kind, int(length) if length.isdecimal() else None)
+    return found
+
+
+def page_fields(api: Api, entity: str, known: Fields) -> list[FieldInfo]:
+    """What can be mapped: the fields that the page has, under our names where they have one, and under their own."""
+    dialect = api.dialect
+    there = metadata(api)[0].get(dialect.sets[entity], {})
+    ours = [info for name, info in known.items() if dialect.theirs(name) in there]
+    return [*ours, *there.values()]
+
+
+def find_page_problems(
+    api: Api, settings: Settings, now: Callable[[], datetime], flows: Sequence[Flow]
+) -> Iterator[Finding]:
+    """Log-in, the pages and their fields, and a record of each as the flow asks for it. Never raises."""
+    where = flows[0].source if flows else SYSTEM
+    try:
+        pages, answer = metadata(api)
+    except ConnectorError as error:
+        old = error.message.endswith("(404)") and _speaks_v3(api)
+        yield Finding("error", where, _OLD if old else error.message, "" if old else error.hint)
+        return
+    who = f" as {settings.user}" if settings.user else ""
+    yield Finding("ok", where, f"logged in{who}, {len(pages)} pages are published")
+    yield from compare_clocks(where, answer, now())
+    for flow in flows:
+        yield from _page_of(api, flow, pages)
+
+
+def _speaks_v3(api: Api) -> bool:
+    try:
+        api.get_document(api.instance("/OData/"))
+    except ConnectorError:
+        return False
+    return True
+
+
+def _page_of(api: Api, flow: Flow, pages: Mapping[str, Fields]) -> Iterator[Finding]:
+    dialect = api.dialect
+    service = dialect.sets[flow.entity]
+    if service not in pages:
+        page = _PAGE_NUMBERS[flow.entity]
+        yield Finding(
+            "error",
+            flow.name,
+            f"no page is published as {service}; there are {', '.join(sorted(pages)) or 'none'}",
+            f"publish page {page} as {service} on the page Web Services, or set services: {{{flow.entity}: its name}}",
+        )
+        return
+    wanted = {dialect.theirs(path): path for path in sorted(flow.paths)}
+    wanted |= {name: name for name in (dialect.key, dialect.modified)}
+    missing = [name for name in wanted if name not in pages[service]]
+    for name in missing:
+        needed = name in (dialect.key, dialect.modified)
+        remedy = (
+            "add it to the page"
+            if needed
+            else f"add it to the page, or take {wanted[name]} out of map and when"
+        )
+        yield Finding("error", flow.name, f"the page {service} does not show the field {name}", remedy)
+    if not missing:
+        yield _one_row(api, flow)
+
+
+def _one_row(api: Api, flow: Flow) -> Finding:
+    service = api.dialect.sets[flow.entity]
+    try:
+        answer = api.get(api.address(service, {"$top": "1", **api.dialect.select(flow.paths)}))
+        rows = read_page(answer).value
+    except ConnectorError as error:
+        return Finding(
+            "error", flow.name, error.message, error.hint or "check company in the connection file"
+        )
+    return Finding("ok", flow.name, f"{service} can be read{'' if rows else ', there are none yet'}")
