@@ -61,10 +61,13 @@ COMMANDS = [
     ["replay", "--failed"],
     ["backfill", "customers_to_members", "--since", "2020-01-01"],
     ["secrets", "list"],
+    ["secrets", "check"],
     ["schema"],
     ["sync", "--flow", "no_such_flow"],
     ["explain", "no-such-record"],
     ["frobnicate"],
+    ["ledger", "backup"],
+    ["forget", ADDRESSES[1]],
 ]
 FAULTS: dict[str, Callable[[BusinessCentral, Mailchimp], object]] = {
     "nothing": lambda erp, mail: None,

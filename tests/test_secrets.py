@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import keyring
 import pytest
 from keyring.backend import KeyringBackend
-from keyring.backends import chainer, fail, null
-from keyring.errors import InitError, KeyringLocked, PasswordDeleteError
+from keyring.backends import fail
+from keyring.errors import PasswordDeleteError
 
+from mlconnector.config import SecretSettings
 from mlconnector.errors import ConfigError
-from mlconnector.secrets import SecretSource, delete, list_names, load_secrets, store, variable
+from mlconnector.secrets import SecretSource, delete, find_secrets, list_names, load_secrets, store, variable
+
+MEMORY = "tests.test_secrets.MemoryKeyring"
+SECRET = "s3cret-value-of-ours"
 
 
 class MemoryKeyring(KeyringBackend):
@@ -39,7 +45,7 @@ class MemoryKeyring(KeyringBackend):
 class FailingKeyring(MemoryKeyring):
     """Raises what it is given."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__()
         self.error = error
 
@@ -111,29 +117,29 @@ def test_all_missing_secrets_are_named_with_where_and_how() -> None:
     lines = error.value.message.splitlines()
     assert len(lines) == 2
     assert "$MLCONNECTOR_SECRET_ERP_CLIENT_SECRET" in lines[0]
-    assert "the keyring (mlconnector, nordkran)" in lines[0]
+    assert f"the keyring {MEMORY} (mlconnector, nordkran)" in lines[0]
     assert lines[1].endswith("run: mlconnector secrets set nordkran mail.api_key")
 
 
 def test_sources_are_listed_without_a_value() -> None:
-    store("nordkran", "erp.client_secret", "s3cret")
-    store("nordkran", "old.api_key", "s3cret")
-    env = {"MLCONNECTOR_SECRET_MAIL_API_KEY": "s3cret"}
+    store("nordkran", "erp.client_secret", SECRET)
+    store("nordkran", "old.api_key", SECRET)
+    env = {"MLCONNECTOR_SECRET_MAIL_API_KEY": SECRET}
     listed = list_names("nordkran", ["erp.client_secret", "mail.api_key", "x.y"], env)
-    assert listed == [
-        SecretSource("erp.client_secret", "keyring"),
-        SecretSource("mail.api_key", "environment"),
-        SecretSource("x.y", ""),
-        SecretSource("old.api_key", "keyring"),
+    assert [(one.name, one.source, one.where) for one in listed] == [
+        ("erp.client_secret", "keyring", MEMORY),
+        ("mail.api_key", "environment", "$MLCONNECTOR_SECRET_MAIL_API_KEY"),
+        ("x.y", "", ""),
+        ("old.api_key", "keyring", MEMORY),
     ]
-    assert "s3cret" not in repr(listed)
+    assert SECRET not in repr(listed)
 
 
 def test_without_a_keyring_what_the_environment_holds_is_listed() -> None:
-    use(fail.Keyring())
-    env = {"MLCONNECTOR_SECRET_MAIL_API_KEY": "s3cret"}
-    assert list_names("nordkran", ["mail.api_key"], env) == [SecretSource("mail.api_key", "environment")]
-    with pytest.raises(ConfigError, match="no keyring was found"):
+    use(fail.Keyring())  # type: ignore[no-untyped-call]
+    env = {"MLCONNECTOR_SECRET_MAIL_API_KEY": SECRET}
+    assert [one.source for one in list_names("nordkran", ["mail.api_key"], env)] == ["environment"]
+    with pytest.raises(ConfigError, match=r"keyring\.backends\.fail\.Keyring"):
         list_names("nordkran", ["mail.api_key", "erp.client_secret"], env)
 
 
@@ -163,51 +169,153 @@ def test_a_damaged_entry_is_said_so_without_what_it_holds(memory: MemoryKeyring,
     assert "s3cret" not in message_of(error)
 
 
+# the order
+
+
+@pytest.fixture
+def credentials(tmp_path: Path) -> Path:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def answering(tmp_path: Path) -> SecretSettings:
+    """A command that knows one secret."""
+    script = tmp_path / "ask"
+    script.write_text('#!/bin/sh\n[ "$1" = nordkran/mail.api_key ] && echo from-command\n')
+    script.chmod(0o755)
+    return SecretSettings(command=(str(script), "{connection}/{name}"))
+
+
+def settings_with(settings: SecretSettings, *, keyring: bool) -> SecretSettings:
+    return SecretSettings(command=settings.command, keyring=keyring)
+
+
+def test_the_first_source_in_the_order_gives_the_secret(
+    memory: MemoryKeyring, credentials: Path, answering: SecretSettings
+) -> None:
+    name, wanted = "mail.api_key", ["mail.api_key"]
+    settings = settings_with(answering, keyring=True)
+    store("nordkran", name, "from-keyring", settings=settings)
+    (credentials / name).write_text("from-folder\n")
+    (credentials / f"nordkran.{name}").write_text("from-own-file\n")
+    env = {variable(name): "from-environment", "CREDENTIALS_DIRECTORY": str(credentials)}
+    steps = [
+        ("from-environment", lambda: env.pop(variable(name))),
+        ("from-own-file", (credentials / f"nordkran.{name}").unlink),
+        ("from-folder", lambda: env.pop("CREDENTIALS_DIRECTORY")),
+        ("from-command", lambda: None),
+    ]
+    memory.reads = 0
+    for value, take_away in steps:
+        assert load_secrets("nordkran", wanted, env, settings=settings) == {name: value}
+        take_away()
+    assert memory.reads == 0
+    assert load_secrets("nordkran", wanted, env) == {name: "from-keyring"}
+
+
+def test_each_source_is_named_with_its_place(credentials: Path, answering: SecretSettings) -> None:
+    (credentials / "erp.client_secret").write_text(SECRET)
+    env = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    found = find_secrets("nordkran", ["erp.client_secret", "mail.api_key"], env, settings=answering)
+    assert answering.command
+    assert found == [
+        SecretSource("erp.client_secret", "credentials", str(credentials / "erp.client_secret")),
+        SecretSource("mail.api_key", "command", f"the command {answering.command[0]}"),
+    ]
+
+
+def test_a_command_that_fails_is_not_passed_over_for_the_keyring(answering: SecretSettings) -> None:
+    store("nordkran", "erp.client_secret", SECRET)
+    with pytest.raises(ConfigError, match=r"gave no secret erp\.client_secret: it ended with exit code 1"):
+        load_secrets("nordkran", ["erp.client_secret"], {}, settings=answering)
+    both = settings_with(answering, keyring=True)
+    assert load_secrets("nordkran", ["erp.client_secret"], {}, settings=both) == {"erp.client_secret": SECRET}
+
+
+def test_where_command_and_keyring_both_fail_both_are_said(answering: SecretSettings) -> None:
+    use(FailingKeyring(OSError()))
+    both = settings_with(answering, keyring=True)
+    with pytest.raises(ConfigError) as error:
+        load_secrets("nordkran", ["erp.client_secret"], {}, settings=both)
+    assert "exit code 1; the keyring" in error.value.message
+
+
+@pytest.mark.parametrize("settings", [SecretSettings(keyring=False), SecretSettings(command=("x", "{name}"))])
+def test_a_keyring_that_is_not_a_source_takes_nothing(
+    memory: MemoryKeyring, settings: SecretSettings
+) -> None:
+    with pytest.raises(ConfigError, match="nothing was stored"):
+        store("nordkran", "mail.api_key", SECRET, settings=settings)
+    with pytest.raises(ConfigError) as error:
+        load_secrets("nordkran", ["mail.api_key"], {}, settings=settings)
+    assert "secrets set" not in message_of(error)
+    assert "MLCONNECTOR_SECRET_MAIL_API_KEY" in message_of(error) or settings.command
+    assert memory.reads == 0
+
+
+def test_a_credential_that_is_not_there_is_looked_for_further_down(credentials: Path) -> None:
+    store("nordkran", "mail.api_key", SECRET)
+    env = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    assert load_secrets("nordkran", ["mail.api_key"], env) == {"mail.api_key": SECRET}
+    with pytest.raises(ConfigError, match=f"in the credentials folder {credentials}"):
+        load_secrets("nordkran", ["x.y"], env)
+    env = {"CREDENTIALS_DIRECTORY": str(credentials / "gone")}
+    assert load_secrets("nordkran", ["mail.api_key"], env) == {"mail.api_key": SECRET}
+
+
 @pytest.mark.parametrize(
-    ("backend", "says"),
+    ("make", "why"),
     [
-        (fail.Keyring(), "no keyring was found"),
-        (null.Keyring(), "switched off (the null backend)"),
-        (PlaintextKeyring(), "PlaintextKeyring, which keeps secrets in a file"),
-        (FailingKeyring(KeyringLocked("locked")), "the keyring is locked"),
-        (FailingKeyring(InitError("Prompt dismissed")), "nobody answered its question"),
-        (FailingKeyring(OSError("s3cret")), "the keyring failed (OSError)"),
+        (lambda file: file.write_text(" \n"), "is empty"),
+        (lambda file: file.write_bytes(b"\xff\xfe"), "is no text"),
+        (lambda file: file.write_text(f"{SECRET}\nand more"), "holds a line end"),
+        (lambda file: file.mkdir(), "it is no file"),
+        (lambda file: os.mkfifo(file), "it is no file"),
+        (lambda file: file.symlink_to(file.name), "cannot be read"),
     ],
 )
-def test_a_keyring_that_cannot_answer_says_why_and_what_helps_under_cron(
-    backend: KeyringBackend, says: str
+def test_a_credential_that_cannot_be_used_is_refused_and_not_passed_over(
+    credentials: Path, make: object, why: str
 ) -> None:
-    use(backend)
+    store("nordkran", "mail.api_key", SECRET)
+    assert callable(make)
+    make(credentials / "mail.api_key")
+    with pytest.raises(ConfigError, match=why) as error:
+        load_secrets("nordkran", ["mail.api_key"], {"CREDENTIALS_DIRECTORY": str(credentials)})
+    assert str(credentials / "mail.api_key") in error.value.message
+    assert SECRET not in message_of(error)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_a_credential_without_the_right_to_read_it_is_refused(credentials: Path) -> None:
+    (credentials / "mail.api_key").touch(0)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load_secrets("nordkran", ["mail.api_key"], {"CREDENTIALS_DIRECTORY": str(credentials)})
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "broken\udcff", "nul\0"])
+def test_a_value_that_no_header_could_carry_is_refused_without_showing_it(
+    memory: MemoryKeyring, value: str
+) -> None:
+    with pytest.raises(ConfigError, match="nothing was stored"):
+        store("nordkran", "mail.api_key", value)
+    with pytest.raises(ConfigError, match=r"\$MLCONNECTOR_SECRET_MAIL_API_KEY holds a line end") as error:
+        load_secrets("nordkran", ["mail.api_key"], {"MLCONNECTOR_SECRET_MAIL_API_KEY": value})
+    assert value not in message_of(error)
+    assert memory.entries == {}
+
+
+def test_several_reasons_are_a_sentence_each_and_one_reason_is_said_once(credentials: Path) -> None:
+    use(fail.Keyring())  # type: ignore[no-untyped-call]
+    (credentials / "a.x").mkdir()
+    env = {"CREDENTIALS_DIRECTORY": str(credentials)}
     with pytest.raises(ConfigError) as error:
-        load_secrets("nordkran", ["a.x"], {})
-    assert says in error.value.message
-    assert "s3cret" not in message_of(error)
-    for help_ in ("DBUS_SESSION_BUS_ADDRESS", "enable-linger", "MLCONNECTOR_SECRET_A_X"):
-        assert help_ in error.value.hint
-
-
-def test_a_keyring_that_hangs_is_left_after_the_limit() -> None:
-    backend = HangingKeyring()
-    use(backend)
-    with pytest.raises(ConfigError, match="did not answer"):
-        load_secrets("nordkran", ["a.x"], {}, limit_seconds=0.1)
-    backend.answered.set()
-
-
-def test_nothing_is_written_to_a_file_backend() -> None:
-    backend = PlaintextKeyring()
-    use(backend)
-    with pytest.raises(ConfigError):
-        store("nordkran", "a.x", "s3cret")
-    assert backend.entries == {}
-
-
-def test_of_several_backends_the_first_that_is_safe_is_used(memory: MemoryKeyring) -> None:
-    class Chain(chainer.ChainerBackend):
-        __module__ = "keyring.backends.chainer"
-        backends = [PlaintextKeyring(), memory]  # type: ignore[assignment]  # noqa: RUF012
-
-    use(Chain())
-    store("nordkran", "a.x", "1")
-    assert load_secrets("nordkran", ["a.x"], {}) == {"a.x": "1"}
-    assert [*memory.entries] == [("mlconnector", "nordkran")]
+        load_secrets("nordkran", ["a.x", "b.y", "b.z"], env)
+    first, second = error.value.message.splitlines()
+    assert "is no file" in first and "keyring.backends.fail.Keyring" in second
+    with pytest.raises(ConfigError) as error:
+        load_secrets("nordkran", ["b.y", "b.z"], env)
+    assert len(error.value.message.splitlines()) == 1
+    assert "$MLCONNECTOR_SECRET_B_Y and $MLCONNECTOR_SECRET_B_Z" in error.value.hint
