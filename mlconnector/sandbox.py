@@ -77,6 +77,8 @@ class Request:
     peer: str
     base: str
     """Scheme, host and port as the client addressed this server: `http://127.0.0.1:8801`."""
+    connection: dict[str, Any] = field(default_factory=dict, compare=False)
+    """What an emulator notes about the TCP connection, which may carry many requests."""
 
     def json(self) -> Any:
         """The body as JSON; ValueError if it is none."""
@@ -308,6 +310,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     emulator: Emulator
 
+    def setup(self) -> None:
+        """A new connection, of which nothing is known."""
+        super().setup()
+        self._noted: dict[str, Any] = {}
+
     def _serve(self) -> None:
         request = self._read()
         if request.path.startswith(CONTROL):
@@ -337,6 +344,7 @@ class _Handler(BaseHTTPRequestHandler):
             body=self.rfile.read(length) if length else b"",
             peer=self.client_address[0],
             base=f"http://{host}",
+            connection=self._noted,
         )
 
     def _send(self, reply: Reply, *, cut: bool = False) -> None:

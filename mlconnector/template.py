@@ -12,6 +12,8 @@ import msgspec
 
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
+from mlconnector.mapping import compile_map
+from mlconnector.model import FieldInfo
 from mlconnector.systems import load_system
 
 PAIRS: dict[str, tuple[str, ...]] = {"nav-mailchimp": ("customers_to_members", "vendors_to_members")}
@@ -33,8 +35,8 @@ def template(
 ) -> str:
     """The text of a connection file.
 
-    `settings` gives values by alias (`erp`, `mail`), `audiences` by flow name, `state` the state file; what is not
-    given stands there as an example to replace. KeyError for a pair that is not in PAIRS.
+    `settings` gives values by alias (`erp`, `mail`; None leaves a line out), `audiences` by flow name, `state` the
+    state file; what is not given stands there as an example to replace. KeyError for a pair that is not in PAIRS.
     """
     kinds = [FLOWS[flow] for flow in PAIRS[pair]]
     systems = dict.fromkeys(system for kind in kinds for system in (kind.source, kind.target))
@@ -55,7 +57,9 @@ def template(
         lines += _system_lines(system, (settings or {}).get(_ALIASES[system], {}))
     lines += ["", "flows:"]
     for kind in kinds:
-        lines += _flow_lines(kind, (audiences or {}).get(kind.name, _AUDIENCES[kind.name]))
+        given = (settings or {}).get(_ALIASES[kind.source], {})
+        fields = load_system(kind.source).fields_of(_typed(kind.source, given), kind.entity)
+        lines += _flow_lines(kind, (audiences or {}).get(kind.name, _AUDIENCES[kind.name]), fields)
     return "\n".join(lines) + "\n"
 
 
@@ -80,10 +84,17 @@ def _system_lines(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
 
 def _setting_names(kind: str, given: Mapping[str, Any]) -> list[str]:
     names = [name for name in load_system(kind).settings.__struct_fields__ if name != "kind"]
-    return [name for name in names if name in given or (kind == "business_central" and name in _EXAMPLES)]
+    usual = {**(_EXAMPLES if kind == "business_central" else {}), **given}
+    return [name for name in names if usual.get(name) is not None]
 
 
-def _flow_lines(kind: FlowKind, audience: str) -> Iterator[str]:
+def _typed(kind: str, given: Mapping[str, Any]) -> Any:
+    """The settings as their Struct; what is not given is no matter for what can be mapped."""
+    known = {name: value for name, value in given.items() if value is not None}
+    return msgspec.convert({"company": "", **known}, load_system(kind).settings) if known else None
+
+
+def _flow_lines(kind: FlowKind, audience: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     yield f"  # {kind.summary}"
     yield f"  {kind.name}:"
     yield f"    from: {_ALIASES[kind.source]}"
@@ -92,7 +103,8 @@ def _flow_lines(kind: FlowKind, audience: str) -> Iterator[str]:
     yield from _option_lines(kind, "    # ")
     yield "    map:"
     for target, rule in kind.default_map.items():
-        yield from _map_lines(target, rule, kind.notes.get(target, ""), "      ")
+        there = not compile_map({target: rule}, fields).problems
+        yield from _map_lines(target, rule, kind.notes.get(target, ""), "      " if there else "      # ")
     for target, rule in kind.optional_map.items():
         yield from _noted(f"{target}: {_flow_style(rule)}", kind.notes.get(target, ""), "      # ")
     if kind.default_when:

@@ -55,6 +55,23 @@ def test_the_connection_file_is_what_init_writes_and_loads(pair: str) -> None:
     assert [bound.flow.name for bound in load_connection(file).flows] == list(PAIRS[pair])
 
 
+NAV2018 = {
+    **dict.fromkeys(("tenant", "client_id", "environment")),
+    "company": "CRONUS International Ltd.",
+    "base_url": "https://nav.nordkran.local:7048/DynamicsNAV110",
+    "api": "odata",
+    "login": "basic",
+    "user": "SYNC",
+}
+
+
+def test_the_file_for_a_nav_server_is_a_template_too_and_loads() -> None:
+    file = EXAMPLES / "nav2018-mailchimp.yaml"
+    assert file.read_text("utf-8") == template(settings={"erp": NAV2018})
+    assert [bound.flow.name for bound in load_connection(file).flows] == list(PAIRS["nav-mailchimp"])
+    assert "      # TYPE: type" in file.read_text("utf-8")
+
+
 def test_the_crontab_syncs_often_and_reads_everything_at_night() -> None:
     lines = [line for line in (EXAMPLES / "crontab").read_text("utf-8").splitlines() if line.strip()]
     for line in lines:

@@ -77,6 +77,15 @@ def client(emulator: Counter) -> Iterator[Client]:
         client.connection.close()
 
 
+def test_what_is_noted_of_a_connection_lasts_as_long_as_it_does(emulator: Counter, client: Client) -> None:
+    client.call("GET", "/")
+    emulator.seen[0].connection["user"] = "SYNC"
+    client.call("GET", "/")
+    client.connection.close()
+    client.call("GET", "/")
+    assert [request.connection for request in emulator.seen] == [{"user": "SYNC"}, {"user": "SYNC"}, {}]
+
+
 def test_a_request_arrives_whole_and_the_connection_is_kept(emulator: Counter, client: Client) -> None:
     for _ in range(2):
         client.call("PATCH", "/a%2Fb/%C3%A5?x=1&y=", {"n": 1}, {"X-Mixed": "Case"})

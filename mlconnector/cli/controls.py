@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlconnector.cli.playground import SECRETS, Playground
+from mlconnector.cli.playground import INTERFACES, Playground
 from mlconnector.secrets import variable
 
 Control = tuple[str, str, str, dict[str, Any] | None]
@@ -102,12 +102,14 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
     customers, vendors = len(erp.rows("customers")), len(erp.rows("vendors"))
     members = sum(len(mail.members(name)) for name in ("Customers", "Vendors"))
     yield f"Business Central  {playground.erp_url}   {customers} customers, {vendors} vendors"
+    if playground.erp.server is not None:
+        yield f"  as {playground.profile:<14}{playground.erp_base}"
     yield f"Mailchimp         {playground.mail_url}   audiences Customers and Vendors, {members} members"
     yield f"connection file   {file}"
     yield "state             beside it, started anew"
     yield ""
     yield "In another terminal (these secrets are constants of the sandbox and open nothing else):"
-    yield from (f"  export {variable(name)}={value}" for name, value in SECRETS.items())
+    yield from (f"  export {variable(name)}={value}" for name, value in playground.secrets.items())
     if any(os.environ.get(name) for name in ("http_proxy", "all_proxy", "ALL_PROXY")):
         yield "  export no_proxy=127.0.0.1                 # for curl: there is a proxy in your environment"
     for name in ("check", "sync", "status", "explain 10000"):
@@ -124,7 +126,14 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
 def _control(playground: Playground, control: Control) -> Iterator[str]:
     about, system, endpoint, data = control
     base = playground.erp_url if system == "erp" else playground.mail_url
-    posted = "" if data is None else f" -d {shlex.quote(json.dumps(data))}"
+    posted = "" if data is None else f" -d {shlex.quote(json.dumps(_addressed(playground, data)))}"
     address = f"{base}/_sandbox/{endpoint}"
     yield f"  # {about}"
     yield f"  curl -s {shlex.quote(address)}{posted}"
+
+
+def _addressed(playground: Playground, data: dict[str, Any]) -> dict[str, Any]:
+    """Published pages are called Customer and Vendor."""
+    path = {"/customers": "/Customer", "/vendors": "/Vendor"}.get(data.get("path", ""))
+    pages = INTERFACES.get(playground.profile) == "odata"
+    return {**data, "path": path} if path and pages else data

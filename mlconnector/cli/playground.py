@@ -21,6 +21,15 @@ from mlconnector.template import template
 COMPANY = "CRONUS International Ltd."
 SECRETS: Mapping[str, str] = {"erp.client_secret": CLIENT_SECRET, "mail.api_key": API_KEY}
 """Constants of the emulators: they open nothing else. Even so, they do not stand in the connection file."""
+ONLINE = "online"
+INTERFACES: Mapping[str, str] = {
+    "onprem": "v2.0",
+    "bc14": "v1.0",
+    "nav2018": "odata",  # its API is there, and off until somebody switches it on
+    "nav2017": "odata",
+    "nav2016": "odata",
+}
+"""What the connection file asks a server of each profile for."""
 _BALANCE = "BALANCE: {from: customerFinancialDetail"
 AUDIENCES = {"customers_to_members": "Customers", "vendors_to_members": "Vendors"}
 MEMBERS = {
@@ -47,37 +56,64 @@ class Playground:
     erp_url: str
     mail_url: str
 
+    @property
+    def profile(self) -> str:
+        """`online`, or which kind of server the ERP is."""
+        return self.erp.server.profile if self.erp.server is not None else ONLINE
+
+    @property
+    def erp_base(self) -> str:
+        """The `base_url` of the ERP: of a server, with its instance."""
+        server = self.erp.server
+        return f"{self.erp_url}/{server.instance}" if server is not None else self.erp_url
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What the connection file needs, by name."""
+        if self.erp.server is None:
+            return SECRETS
+        return {"erp.password": self.erp.server.password, "mail.api_key": API_KEY}
+
     def connection_text(self, name: str, **mail_settings: Any) -> str:
         """The connection file that `init` writes, leading here; its state file stands beside it.
 
         The line for the balance is in use: that is what the ERP changes without marking the customer as changed.
+        Pages have no field for the line about the type.
         """
         settings = {
-            "erp": {
-                "tenant": TENANT,
-                "client_id": CLIENT_ID,
-                "company": COMPANY,
-                "base_url": self.erp_url,
-                "login_url": self.erp_url,
-            },
+            "erp": self._erp_settings(),
             "mail": {"base_url": f"{self.mail_url}/3.0", **mail_settings},
         }
         text = template(name=name, settings=settings, audiences=AUDIENCES, state=f"{name}.db")
         return text.replace(f"      # {_BALANCE}", f"      {_BALANCE}")
 
+    def _erp_settings(self) -> dict[str, Any]:
+        server = self.erp.server
+        if server is None:
+            online = {"tenant": TENANT, "client_id": CLIENT_ID, "login_url": self.erp_url}
+            return {**online, "company": COMPANY, "base_url": self.erp_url}
+        return {
+            **dict.fromkeys(("tenant", "client_id", "environment")),
+            "company": COMPANY,
+            "base_url": self.erp_base,
+            "api": INTERFACES[server.profile],
+            "login": "basic",
+            "user": server.user,
+        }
 
-def environment(file: Path) -> dict[str, str]:
+
+def environment(file: Path, secrets: Mapping[str, str] = SECRETS) -> dict[str, str]:
     """What a command needs in its environment to run against a playground: its file and the secrets."""
-    return {"MLCONNECTOR_CONNECTION": str(file), **{variable(name): value for name, value in SECRETS.items()}}
+    return {"MLCONNECTOR_CONNECTION": str(file), **{variable(name): value for name, value in secrets.items()}}
 
 
 @contextmanager
 def open_playground(
-    *, customers: int, vendors: int, erp_port: int = 0, mail_port: int = 0
+    *, customers: int, vendors: int, erp_port: int = 0, mail_port: int = 0, profile: str = ONLINE
 ) -> Iterator[Playground]:
     """Both emulators with their data until the end of the block. ConfigError if a port cannot be had."""
     clock = Clock()
-    erp, mail = BusinessCentral(clock=clock), Mailchimp(clock=clock)
+    erp, mail = BusinessCentral(profile=profile, clock=clock), Mailchimp(clock=clock)
     erp.seed(customers, vendors)
     mail.seed(MEMBERS["Customers"], MEMBERS["Vendors"])
     with (

@@ -6,7 +6,7 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +24,8 @@ NOTE = f"""\
 # keeps what you edit here and corrects the ports. `mlconnector init` writes one for your own systems.
 """
 _PLACE = re.compile(r"(?m)^ *(?:base|login)_url: .*$")
+_PROFILE = re.compile(r"(?m)^# profile: .*$")
+PROFILES = ("online", "onprem", "bc14", "nav2018", "nav2017", "nav2016")
 ENDED_AFTER_SECONDS = 0.2
 """How long a signal to end may go unnoticed."""
 
@@ -33,6 +35,7 @@ Examples:
   mlconnector sandbox                              writes ./mlconnector-sandbox/sandbox.yaml
   mlconnector sandbox --folder /tmp/try --erp-port 0 --mail-port 0
   mlconnector sandbox --customers 5000 --latency 50
+  mlconnector sandbox --profile nav2017 --folder nav
 """
 
 
@@ -69,10 +72,15 @@ Examples:
 @click.option(
     "--latency", type=click.IntRange(min=0), default=0, metavar="MS", help="Every answer takes that longer."
 )
+@click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    default=PROFILES[0],
+    show_default=True,
+    help="What the ERP is: Business Central online, a server of your own (25 or 14), or NAV.",
+)
 @click.pass_obj
-def command(
-    common: Common, folder: Path, erp_port: int, mail_port: int, customers: int, vendors: int, latency: int
-) -> int:
+def command(common: Common, /, folder: Path, latency: int, **choices: Any) -> int:
     """Run emulators of Business Central and Mailchimp on this machine until Ctrl-C.
 
     They hold realistic and awkward records, and what happens to them is controlled by HTTP: edits, unsubscribes,
@@ -84,17 +92,20 @@ def command(
 
     with (
         stop_on_signals() as stopping,
-        open_playground(
-            customers=customers, vendors=vendors, erp_port=erp_port, mail_port=mail_port
-        ) as playground,
+        open_playground(**choices) as playground,
     ):
         playground.erp.latency_seconds = playground.mail.latency_seconds = latency / 1000
-        file = write_connection(folder.absolute(), NOTE + playground.connection_text(NAME))
+        file = write_connection(folder.absolute(), _note(playground) + playground.connection_text(NAME))
         _tell(common.screen(), playground, file)
         while not stopping.requested():
             time.sleep(ENDED_AFTER_SECONDS)
     common.screen().notice("the sandbox has ended; the files are still there")
     return 0
+
+
+def _note(playground: Playground) -> str:
+    """The comment on top; it names the profile, because a file of another one is written anew."""
+    return NOTE if playground.erp.server is None else f"{NOTE}# profile: {playground.profile}\n"
 
 
 def write_connection(folder: Path, text: str) -> Path:
@@ -124,6 +135,8 @@ def write_connection(folder: Path, text: str) -> Path:
 
 def _with_its_edits(before: str, text: str) -> str:
     """What was there (somebody may have edited the mapping) with the addresses of today; else the text."""
+    if _PROFILE.findall(before) != _PROFILE.findall(text):
+        return text
     places = iter(_PLACE.findall(text))
     if len(_PLACE.findall(before)) != len(_PLACE.findall(text)):
         return text
@@ -139,8 +152,9 @@ def _tell(screen: Screen, playground: Playground, file: Path) -> None:
             {
                 "connection": str(file),
                 "business_central": playground.erp_url,
+                "profile": playground.profile,
                 "mailchimp": playground.mail_url,
-                "environment": environment(file),
+                "environment": environment(file, playground.secrets),
             }
         )
     elif screen.quiet:

@@ -1,16 +1,17 @@
 """Business Central online in API v2.0, with its token endpoint, written from the fact sheet (checklist of section 8).
 
-Left out until an issue needs them: documents and their actions, contacts, pictures, dimensions, $batch, webhooks, item
-writes and journals, on-premises and NAV profiles (E4, E15, E21, the actions of E22, E24 to E26, E30), the post code
-table, cascades of a renamed code. Answers carry Content-Length where the real ones are chunked.
+With another `profile` it is a server of one's own or NAV (E4, E30): API v2.0, v1.0 or beta, page web services, Basic or
+Windows credentials. Left out until an issue needs them: documents and their actions, contacts, pictures, dimensions,
+$batch, webhooks, item writes and journals (E15, E21, the actions of E22, E24 to E26), writes to pages and to old
+versions, OData v3 beyond its service document, Kerberos, the post code table, cascades of a renamed code. Answers carry
+Content-Length where the real ones are chunked.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,13 +28,29 @@ from mlconnector.systems.business_central.emulator_answers import (
     refused,
 )
 from mlconnector.systems.business_central.emulator_company import Company, LateEdit, shown
-from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES, Entity
+from mlconnector.systems.business_central.emulator_controls import Controls
+from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
+from mlconnector.systems.business_central.emulator_field import Entity
 from mlconnector.systems.business_central.emulator_login import Login, entra_fault
-from mlconnector.systems.business_central.emulator_metadata import edmx, service_document
+from mlconnector.systems.business_central.emulator_metadata import api_edmx, service_document
+from mlconnector.systems.business_central.emulator_odata import (
+    Published,
+    old_service_document,
+    serve_pages,
+)
 from mlconnector.systems.business_central.emulator_query import PAGE_LIMIT
 from mlconnector.systems.business_central.emulator_rows import SECOND, Table, sql_stamp
-from mlconnector.systems.business_central.emulator_seed import company_row, fill_company, seed_company
+from mlconnector.systems.business_central.emulator_seed import (
+    ONLINE_BUILD,
+    company_row,
+    fill_company,
+    seed_company,
+)
+from mlconnector.systems.business_central.emulator_server import Server, make_server
 from mlconnector.systems.business_central.emulator_service import Call, Rules, read_segment, serve
+from mlconnector.systems.business_central.emulator_shelf import Shelf
+from mlconnector.systems.business_central.emulator_throttle import Throttle
+from mlconnector.systems.business_central.emulator_versions import V2, Version
 
 TENANT = "9f0c5a3e-0b1d-4c6e-8a57-2d3c4b5a6978"
 CLIENT_ID = "5d7ad2c1-7f5e-4f0b-9d0f-3c1b2a495867"
@@ -46,6 +63,8 @@ _RAW_ROOT = re.compile(r"/v2\.0/.*?/api/v2\.0")
 
 class BusinessCentral(Emulator):
     """One environment of one tenant. The switches are plain attributes and may be changed at any time.
+
+    `profile` is `online` or one of `emulator_profile.PROFILES`; `**server` are switches of `server` (see `Server`).
 
     The in-process calls (`add`, `edit`, …) do what a person would do in the client, without the checks of the API;
     they act on the first company unless `company` names another one.
@@ -65,15 +84,18 @@ class BusinessCentral(Emulator):
         currency: str = "EUR",
         token_seconds: int = 3599,
         registered: bool = True,
+        profile: str = "online",
         clock: Clock | None = None,
+        **server: Any,
     ) -> None:
         super().__init__(clock)
+        self.server = None if profile == "online" and not server else make_server(profile, server)
         self.environment = environment
         self.registered = registered
         self.login = Login(tenant, client_id, client_secret, token_seconds, domains=["cronus.com"])
         self.replica_lag_seconds = 0.0
-        self.rate_limit: tuple[int, float] | None = (6000, 300.0)
-        self.page_limit = PAGE_LIMIT
+        self.rate_limit: tuple[int, float] | None = (6000, 300.0) if self.server is None else None
+        self.page_limit = PAGE_LIMIT if self.server is None else self.server.product.page_limit
         self.empty_last_page = False
         self.manual_numbers = True
         self.duplicate_status = 400
@@ -81,14 +103,15 @@ class BusinessCentral(Emulator):
         self.xml_unauthorized = False
         self.companies = [Company(name, place, currency) for place, name in enumerate(companies)]
         self._company_rows = Table(COMPANIES, "")
-        self._calls: deque[float] = deque()
-        self._late: dict[str, LateEdit] = {}
-        self._late_count = 0
+        self._throttle = Throttle()
+        self._shelf = Shelf(self._company_rows, self._zone)
+        self._controls = Controls(self)
         started = self.clock.now()
+        build = self.server.product.build if self.server is not None else ONLINE_BUILD
         for company in self.companies:
             fill_company(company, started)
         self._company_rows.load(
-            self._company_rows.make(company_row(company.id, company.name, place, started))
+            self._company_rows.make(company_row(company.id, company.name, place, started, build))
             for place, company in enumerate(self.companies)
         )
 
@@ -104,13 +127,15 @@ class BusinessCentral(Emulator):
             reply = self._serve(request)
         except Problem as problem:
             reply = problem_reply(problem, correlation)
-        return dress(request, reply, correlation)
+        return dress(request, reply, correlation, on_premises=self.server is not None)
 
     def error(self, request: Request, status: int) -> Reply:
         """The body that goes with a fault's status (section 6.4)."""
         if _TOKEN_PATH.fullmatch(request.path):
             return entra_fault(status, self.clock.now())
         correlation = new_correlation()
+        if status == 401 and self.server is not None:
+            return dress(request, self.server.unauthorized(), correlation)
         if status == 401:
             return dress(request, problem_reply(self._unauthorized(), correlation), correlation)
         return dress(request, fault_reply(status, self.login.tenant, correlation), correlation)
@@ -120,16 +145,40 @@ class BusinessCentral(Emulator):
         self.login.tokens.clear()
 
     def _serve(self, request: Request) -> Reply:
+        return (
+            self._serve_online(request) if self.server is None else self._serve_server(request, self.server)
+        )
+
+    def _serve_server(self, request: Request, server: Server) -> Reply:
+        """Somebody listening, a tenant, good credentials: in this order."""
+        endpoint = server.find(request)
+        if isinstance(endpoint, Reply):
+            return endpoint
+        server.check_tenant(request)
+        refused_call = server.refuse(request, self.login, self.clock.now())
+        if refused_call is not None:
+            return refused_call
+        self._throttle.check(self.rate_limit, self.clock.now())
+        base, segments = endpoint.base, endpoint.segments
+        if endpoint.kind == "api":
+            return self._route(request, base, segments, server.version(endpoint.version))
+        views = server.views()
+        if endpoint.kind == "OData":
+            return old_service_document(base, list(views))
+        published = Published(views, self._shelf.rows_of, self._named_company)
+        return serve_pages(self._call(request, base, None, V2), segments, published)
+
+    def _serve_online(self, request: Request) -> Reply:
         found = _SERVICE_PATH.fullmatch(request.path)
         root = _RAW_ROOT.match(request.raw_path)
         if found is None or root is None:
             raise not_found(request.path.strip("/").split("/")[0])
         self._check_caller(request)
         self._check_environment(found[1], found[2])
-        self._throttle()
+        self._throttle.check(self.rate_limit, self.clock.now())
         base = request.base + root[0]
         segments = [part for part in (found[3] or "").split("/") if part]
-        return self._route(request, base, segments)
+        return self._route(request, base, segments, V2)
 
     def _check_caller(self, request: Request) -> None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -148,37 +197,28 @@ class BusinessCentral(Emulator):
         if not known or environment.lower() != self.environment.lower():
             raise Problem(404, "NoEnvironment", "Environment does not exist.", xml=True)
 
-    def _throttle(self) -> None:
-        """A sliding window for the one user there is (section 6.1)."""
-        if self.rate_limit is None:
-            return
-        most, window = self.rate_limit
-        now = self.clock.now().timestamp()
-        while self._calls and self._calls[0] <= now - window:
-            self._calls.popleft()
-        if len(self._calls) >= most:
-            text = f"Too many requests reached. Actual ({len(self._calls) + 1}). Maximum ({most})."
-            raise Problem(429, "Application_TooManyRequests", text)
-        self._calls.append(now)
-
-    def _route(self, request: Request, base: str, segments: list[str]) -> Reply:
+    def _route(self, request: Request, base: str, segments: Sequence[str], version: Version) -> Reply:
         if not segments:
-            return self._document(
-                request, json_reply(200, service_document(base), JSON_TYPE, OData_Version="4.0")
-            )
-        if segments == ["$metadata"]:
-            return self._document(request, Reply(200, edmx(), {"Content-Type": "application/xml"}))
+            document = service_document(base, version.entities)
+            return self._document(request, json_reply(200, document, JSON_TYPE, OData_Version="4.0"))
+        if list(segments) == ["$metadata"]:
+            return self._metadata(request, version)
         name, key = read_segment(segments[0])
         if name == "companies" and (key is None or len(segments) == 1):
-            return serve(self._call(request, base, None), segments)
+            return serve(self._call(request, base, None, version), segments)
         if name != "companies":
-            return serve(
-                self._call(request, base, self._named_company(request.query.get("company"))), segments
-            )
+            company = self._named_company(request.query.get("company"))
+            return serve(self._call(request, base, company, version), segments)
         company = self._named_company(key)
         if segments[1] == "$metadata":
-            return self._document(request, Reply(200, edmx(), {"Content-Type": "application/xml"}))
-        return serve(self._call(request, base, company), segments[1:])
+            return self._metadata(request, version)
+        return serve(self._call(request, base, company, version), segments[1:])
+
+    def _metadata(self, request: Request, version: Version) -> Reply:
+        return self._document(request, Reply(200, api_edmx(version), {"Content-Type": "application/xml"}))
+
+    def _zone(self) -> str:
+        return self.server.time_zone if self.server is not None else "UTC"
 
     def _document(self, request: Request, reply: Reply) -> Reply:
         if request.method != "GET":
@@ -195,14 +235,24 @@ class BusinessCentral(Emulator):
         text = "No default company is set." if wanted is None else f"The company '{wanted}' does not exist."
         raise Problem(404, "Internal_CompanyNotFound", text)
 
-    def _call(self, request: Request, base: str, company: Company | None) -> Call:
+    def _call(self, request: Request, base: str, company: Company | None, version: Version) -> Call:
         intent = request.headers.get("data-access-intent", "").lower()
         if intent == "readonly" and request.method != "GET":
             raise refused("The request cannot be carried out with Data-Access-Intent ReadOnly.", "BadRequest")
         now, then = self.clock.now(), None
         if self.replica_lag_seconds and request.method == "GET" and intent != "readwrite":
             then = sql_stamp(now) - int(self.replica_lag_seconds * SECOND)
-        return Call(request, base, company, self._company_rows, now, then, self._rules())
+        return Call(
+            request=request,
+            base=base,
+            company=company,
+            entities=version.entities,
+            tables=self._shelf.tables(company, version),
+            scope=f"companies({company.id})/" if company else "",
+            now=now,
+            then=then,
+            rules=self._rules(),
+        )
 
     def _rules(self) -> Rules:
         return Rules(
@@ -234,13 +284,24 @@ class BusinessCentral(Emulator):
             return self.edit_late(entity, number, company=company, **fields).commit()
 
     def edit_late(
-        self, entity: str, number: str, /, *, company: str | None = None, **fields: Any
+        self, entity: str, number: str, /, *, company: str | None = None, by_code: bool = False, **fields: Any
     ) -> LateEdit:
         """Stamps a change now; nobody sees it before `.commit()` (section 3.6, late commit)."""
         with self.lock:
             kind, where, stamp = _entity(entity), self._company(company), sql_stamp(self.clock.now())
             where.find(kind, number)
-            return LateEdit(where, kind, number, fields, stamp, self)
+            return LateEdit(where, kind, number, fields, stamp, self, by_code)
+
+    def edit_by_code(
+        self, entity: str, number: str, /, *, company: str | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """A change past the table's triggers: `lastModifiedDateTime` moves, a page's `Last_Date_Modified` does not."""
+        with self.lock:
+            return self.edit_late(entity, number, company=company, by_code=True, **fields).commit()
+
+    def renumber(self, entity: str, old: str, new: str, *, company: str | None = None) -> dict[str, Any]:
+        """Renames a record: the same id under another number; ValueError if that one is taken."""
+        return self.edit(entity, old, company=company, number=new)
 
     def touch_balance(
         self,
@@ -296,78 +357,9 @@ class BusinessCentral(Emulator):
         except Problem as problem:
             raise KeyError(problem.message) from None
 
-    # the same by curl
-
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
         """`POST /_sandbox/do/<name>` with `{"entity": "customers", "number": "10000", "fields": {…}}` and the like."""
-        known: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-            "add": lambda data: self.add(
-                data["entity"], company=data.get("company"), **data.get("fields", {})
-            ),
-            "edit": lambda data: self.edit(*_named(data), company=data.get("company"), **data["fields"]),
-            "delete": lambda data: self.delete(*_named(data), company=data.get("company")),
-            "row": lambda data: self.row(*_named(data), company=data.get("company")),
-            "balance": self._do_balance,
-            "stamp": self._do_stamp,
-            "late-edit": self._do_late_edit,
-            "commit": lambda data: self._late.pop(data["handle"]).commit(),
-            "seed": lambda data: self.seed(**data),
-            "switch": self._do_switch,
-        }
-        return {name: _spelled_for_json(action) for name, action in known.items()}
-
-    def _do_balance(self, data: Mapping[str, Any]) -> Any:
-        entity, number = data.get("entity", "customers"), data["number"]
-        return self.touch_balance(number, data["amount"], entity=entity, company=data.get("company"))
-
-    def _do_stamp(self, data: Mapping[str, Any]) -> Any:
-        when = datetime.fromisoformat(data["when"])
-        aware = when if when.tzinfo else when.replace(tzinfo=UTC)
-        return self.stamp(*_named(data), aware, company=data.get("company"))
-
-    def _do_late_edit(self, data: Mapping[str, Any]) -> Any:
-        late = self.edit_late(*_named(data), company=data.get("company"), **data["fields"])
-        self._late_count += 1
-        handle = str(self._late_count)
-        self._late[handle] = late
-        return {"handle": handle}
-
-    def _do_switch(self, data: Mapping[str, Any]) -> Any:
-        for name, value in data.items():
-            if name not in SWITCHES:
-                raise ValueError(f"no switch {name!r}; there are {', '.join(SWITCHES)}")
-            setattr(self, name, SWITCHES[name](value))
-        return {name: getattr(self, name) for name in SWITCHES}
-
-
-SWITCHES: Mapping[str, Callable[[Any], Any]] = {
-    "registered": bool,
-    "replica_lag_seconds": float,
-    "rate_limit": lambda value: (int(value[0]), float(value[1])) if value else None,
-    "page_limit": int,
-    "empty_last_page": bool,
-    "manual_numbers": bool,
-    "duplicate_status": int,
-    "forbidden_tables": set,
-    "xml_unauthorized": bool,
-}
-
-
-def _spelled_for_json(action: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda data: _plain(action(data))
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can carry: numbers for Decimal, lists for sets."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, Decimal):
-        return float(value)
-    return sorted(value) if isinstance(value, set) else value
-
-
-def _named(data: Mapping[str, Any]) -> tuple[str, str]:
-    return data["entity"], data["number"]
+        return self._controls.actions()
 
 
 def _entity(name: str) -> Entity:

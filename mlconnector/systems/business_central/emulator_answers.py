@@ -90,8 +90,10 @@ def new_correlation() -> str:
     return str(uuid.uuid4())
 
 
-def dress(request: Request, reply: Reply, correlation: str) -> Reply:
+def dress(request: Request, reply: Reply, correlation: str, *, on_premises: bool = False) -> Reply:
     """Adds the headers of section 6.3, and gzip if the client takes it."""
+    if on_premises:
+        reply.headers.setdefault("Cache-Control", "no-cache, no-store")
     reply.headers.update(
         {
             "request-id": correlation,

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import Problem
-from mlconnector.systems.business_central.emulator_entities import ENTITIES, Entity, Field
+from mlconnector.systems.business_central.emulator_entities import AS_STAMPED, ENTITIES
+from mlconnector.systems.business_central.emulator_field import Entity, Field
 from mlconnector.systems.business_central.emulator_rows import Row, Table, row_text, sql_stamp
 from mlconnector.systems.business_central.emulator_write import Draft, wire_value
 
@@ -76,6 +77,10 @@ class Company:
             return
         draft.set_currency("")
         draft["paymentTermsId"] = draft.code_id("paymentTerms", "1M(8D)")
+        draft["generalBusinessPostingGroup"] = "DOMESTIC"
+        draft["customerPostingGroup" if draft.entity.name == "customers" else "vendorPostingGroup"] = (
+            "DOMESTIC"
+        )
         if draft.entity.name == "customers":
             draft["shipmentMethodId"] = draft.code_id("shipmentMethods", "EXW")
             area = self.tables["taxAreas"].by_key.get("DOMESTIC")
@@ -90,9 +95,13 @@ class Company:
         self.next_numbers[entity.name] = increase(number, step)
         return number
 
-    def store(self, draft: Draft, stamp: int | None, now: int) -> Row:
-        """Writes a draft; `stamp` None leaves the old one, `now` is when readers can see it."""
+    def store(self, draft: Draft, stamp: int | None, now: int, *, by_code: bool = False) -> Row:
+        """Writes a draft; `stamp` None leaves the old one, `now` is when readers can see it.
+
+        `by_code`: table triggers are passed by, so that the date of the last modification stays (section 1.7).
+        """
         if stamp is not None:
+            _settle_date(draft, by_code=by_code)
             draft[STAMP] = stamp
         table = self.table(draft.entity)
         row = table.make(draft.values)
@@ -132,6 +141,15 @@ class Company:
         return [field.blank for field in fields]
 
 
+def _settle_date(draft: Draft, *, by_code: bool) -> None:
+    if "dateModified" not in draft.entity.columns:
+        return
+    if not by_code:
+        draft["dateModified"] = AS_STAMPED
+    elif draft["dateModified"] == AS_STAMPED:
+        draft["dateModified"] = draft[STAMP]
+
+
 def plain_value(field: Field, value: Any) -> Any:
     """A Python value as the field holds it; ValueError if the field cannot hold it."""
     if isinstance(value, datetime):
@@ -152,11 +170,13 @@ class LateEdit:
     fields: Mapping[str, Any]
     stamp: int
     emulator: Any
+    by_code: bool = False
 
     def commit(self) -> dict[str, Any]:
         """Makes it visible, with the old stamp; KeyError if the record is gone by now."""
         with self.emulator.lock:
             draft = self.company.draft(self.entity, self.company.find(self.entity, self.number))
             self.company.put_fields(draft, self.fields)
-            row = self.company.store(draft, self.stamp, sql_stamp(self.emulator.clock.now()))
+            now = sql_stamp(self.emulator.clock.now())
+            row = self.company.store(draft, self.stamp, now, by_code=self.by_code)
             return shown(self.entity, row)

@@ -7,92 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
-Kind = Literal["guid", "code", "text", "decimal", "int", "bool", "date", "datetime", "enum"]
-Access = Literal["W", "R", "r"]  # writable, refused as read-only, taken and never stored
-
-NO_GUID = "00000000-0000-0000-0000-000000000000"
-ZERO = Decimal(0)
-BLANKS: Mapping[Kind, Any] = {
-    "guid": NO_GUID,
-    "code": "",
-    "text": "",
-    "decimal": ZERO,
-    "int": 0,
-    "bool": False,
-    "date": "0001-01-01",
-    "datetime": 0,
-}
-
-
-def encode_option(name: str) -> str:
-    """The wire name of an enum value: `Non-Inventory` is `Non_x002D_Inventory`, blank is `_x0020_` (section 2.0)."""
-    return re.sub(r"[^0-9A-Za-z_]", lambda sign: f"_x{ord(sign[0]):04X}_", name or " ")
-
-
-def decode_option(wire: str) -> str:
-    """The AL name behind a wire name; a plain caption comes back as it is."""
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), wire).strip()
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One property of a page.
-
-    `caption` is the table field's name in error texts. `stored` is False for page variables and FlowFields, which
-    cannot be filtered or ordered by. `refers` names the entity set whose id or code the value must be.
-    """
-
-    name: str
-    kind: Kind
-    length: int = 0
-    access: Access = "W"
-    caption: str = ""
-    refers: str = ""
-    options: tuple[str, ...] = ()
-    stored: bool = True
-    default: Any = None
-
-    @property
-    def blank(self) -> Any:
-        """What a row holds where nothing was entered; enums start with their first value."""
-        if self.default is not None:
-            return self.default
-        return encode_option(self.options[0]) if self.kind == "enum" else BLANKS[self.kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Navigation:
-    """A 0..1 navigation property: the row of `target` whose id stands in the field `by`."""
-
-    name: str
-    target: str
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """One entity set. `table` is the set whose rows it shows; `hidden` fields are kept in the row, not on the page."""
-
-    name: str
-    single: str
-    caption: str
-    fields: tuple[Field, ...]
-    key: str
-    table: str
-    hidden: tuple[Field, ...] = ()
-    navigation: tuple[Navigation, ...] = ()
-    verbs: frozenset[str] = frozenset({"GET", "POST", "PATCH", "DELETE"})
-    etag: bool = True
-    by_name: Mapping[str, Field] = field(default_factory=dict)
-    columns: Mapping[str, int] = field(default_factory=dict)
-
-    def nav(self, name: str) -> Navigation | None:
-        """The navigation property of that name."""
-        return next((nav for nav in self.navigation if nav.name == name), None)
+from mlconnector.systems.business_central.emulator_field import (
+    Access,
+    Entity,
+    Field,
+    Kind,
+    Navigation,
+    encode_option,
+)
 
 
 def _label(name: str) -> str:
@@ -147,6 +72,20 @@ def _currency() -> tuple[Field, ...]:
     )
 
 
+def _card(group: str) -> tuple[Field, ...]:
+    """What only page web services show; `dateModified` is a stamp of its own once code has changed the row."""
+    return (
+        _field("name2", "text", 50, caption="Name 2"),
+        _field("mobilePhoneNumber", "text", 30, caption="Mobile Phone No."),
+        _field("contact", "text", 100),
+        _field("languageCode", "code", 10),
+        _field("generalBusinessPostingGroup", "code", 20),
+        _field(group, "code", 20),
+        _field("regionManager", "text", 50),
+        _field("dateModified", "datetime", default=AS_STAMPED),
+    )
+
+
 def _tax_number() -> Field:
     return _field("taxRegistrationNumber", "text", 50, caption="VAT Registration No.", stored=False)
 
@@ -168,6 +107,8 @@ def _codes(name: str, single: str, caption: str, *fields: Field, **more: Any) ->
 
 
 READ_ONLY = frozenset({"GET"})
+AS_STAMPED = -1
+"""`dateModified` of a row that nothing but the user interface and the API has changed."""
 
 COMPANIES = _entity(
     "companies",
@@ -243,6 +184,7 @@ CUSTOMERS = _entity(
         _field("balance", "decimal"),
         _field("totalSalesExcludingTax", "decimal"),
         _field("overdueAmount", "decimal"),
+        *_card("customerPostingGroup"),
     ),
     navigation=(
         Navigation("currency", "currencies", "currencyId"),
@@ -298,6 +240,13 @@ VENDORS = _entity(
         _modified(),
     ),
     key="number",
+    hidden=(
+        _field("overdueAmount", "decimal"),
+        _field("purchaserCode", "code", 20),
+        _field("shipmentMethodCode", "code", 10),
+        _field("taxAreaCode", "code", 20),
+        *_card("vendorPostingGroup"),
+    ),
     navigation=(
         Navigation("currency", "currencies", "currencyId"),
         Navigation("paymentTerm", "paymentTerms", "paymentTermsId"),

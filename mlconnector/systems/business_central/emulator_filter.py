@@ -12,12 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import Problem, bad_request, refused
-from mlconnector.systems.business_central.emulator_entities import (
-    Entity,
-    Field,
-    decode_option,
-    encode_option,
-)
+from mlconnector.systems.business_central.emulator_field import Entity, Field, decode_option, encode_option
 from mlconnector.systems.business_central.emulator_rows import Row, read_stamp
 
 Test = Callable[[Row], bool]
@@ -56,6 +51,8 @@ _TYPES = {
     "date": "Date",
     "datetime": "DateTimeOffset",
     "enum": "Enum",
+    "caption": "String",
+    "complex": "ComplexType",
 }
 _TESTS: dict[str, Callable[[Callable[[Row], Any], Any], Test]] = {
     "eq": lambda get, value: lambda row: get(row) == value,
@@ -116,7 +113,9 @@ def syntax_error(message: str) -> Problem:
 
 def unknown_property(name: str, entity: Entity) -> Problem:
     """400 for a name that the type does not have."""
-    return bad_request(f"Could not find a property named '{name}' on type 'Microsoft.NAV.{entity.single}'.")
+    return bad_request(
+        f"Could not find a property named '{name}' on type '{entity.namespace}.{entity.single}'."
+    )
 
 
 def not_implemented(message: str) -> Problem:
@@ -310,7 +309,7 @@ class _Parser:
             raise not_implemented(f"The operator '{token.text}' is not supported on an OData filter.")
         literal = self._literal()
         value = self._value(operand, literal, _OPERATORS[token.text])
-        if operand.field.kind in ("enum", "bool", "guid") and token.text not in ("eq", "ne"):
+        if operand.field.kind in ("enum", "caption", "bool", "guid") and token.text not in ("eq", "ne"):
             raise _mismatch(operand.field, literal, _OPERATORS[token.text])
         return self._term(operand, token.text, value)
 
@@ -340,8 +339,9 @@ class _Parser:
         kind = operand.field.kind
         if kind in ("text", "code") and token.kind == "string":
             return self._text(operand, token)
-        if kind == "enum" and token.kind == "string":
-            return _option(operand.field, literal_value(token))
+        if kind in ("enum", "caption") and token.kind == "string":
+            option = _option(operand.field, literal_value(token))
+            return option if kind == "enum" else decode_option(option) or " "
         fits = {"decimal": "number", "int": "number"}.get(kind, kind)
         if token.kind == fits or (kind == "bool" and token.kind == "name"):
             value = literal_value(token)

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mlconnector.systems.business_central.emulator_answers import bad_request
-from mlconnector.systems.business_central.emulator_entities import ENTITIES, Entity, Field, Navigation
+from mlconnector.systems.business_central.emulator_entities import ENTITIES
+from mlconnector.systems.business_central.emulator_field import Entity, Field, Navigation
 from mlconnector.systems.business_central.emulator_filter import (
     Test,
     compile_filter,
@@ -22,7 +23,7 @@ from mlconnector.systems.business_central.emulator_filter import (
     syntax_error,
     unknown_property,
 )
-from mlconnector.systems.business_central.emulator_rows import Row, Table, row_text, show_number, show_stamp
+from mlconnector.systems.business_central.emulator_rows import Row, Shown, row_text, show_number, show_stamp
 
 PAGE_LIMIT = 20_000
 KNOWN_OPTIONS = frozenset(
@@ -73,7 +74,9 @@ class Page:
     token: str | None
 
 
-def parse_query(entity: Entity, options: Mapping[str, str]) -> Query:
+def parse_query(
+    entity: Entity, options: Mapping[str, str], entities: Mapping[str, Entity] = ENTITIES
+) -> Query:
     """Reads the query options of a request; a 400 or 501 for what the platform refuses."""
     for name in options:
         if name.startswith("$") and name not in KNOWN_OPTIONS:
@@ -85,7 +88,7 @@ def parse_query(entity: Entity, options: Mapping[str, str]) -> Query:
         test=compile_filter(text, entity, newer=newer) if text.strip() else None,
         order=_order(entity, options.get("$orderby", "")),
         select=_select(entity, options.get("$select", "")),
-        expand=_expand(entity, options.get("$expand", ""), newer=newer),
+        expand=_expand(entity, options.get("$expand", ""), entities, newer=newer),
         top=_whole(options, "$top"),
         skip=_whole(options, "$skip") or 0,
         count=options.get("$count", "false") == "true",
@@ -139,7 +142,9 @@ def _split(text: str, separator: str) -> list[str]:
     return [part.strip() for part in [*parts, text[start:]] if part.strip()]
 
 
-def _expand(entity: Entity, text: str, *, newer: bool) -> tuple[Expansion, ...]:
+def _expand(
+    entity: Entity, text: str, entities: Mapping[str, Entity], *, newer: bool
+) -> tuple[Expansion, ...]:
     expansions = []
     for part in _split(text, ","):
         found = _OPEN_PARENTHESIS.fullmatch(part)
@@ -151,7 +156,7 @@ def _expand(entity: Entity, text: str, *, newer: bool) -> tuple[Expansion, ...]:
         options = dict(option.split("=", 1) for option in _split(found[2] or "", ";") if "=" in option)
         if newer:
             options["$schemaversion"] = "2.1"
-        expansions.append(Expansion(nav, parse_query(ENTITIES[nav.target], options)))
+        expansions.append(Expansion(nav, parse_query(entities[nav.target], options, entities)))
     return tuple(expansions)
 
 
@@ -161,7 +166,7 @@ def page_size(prefer: str) -> int | None:
     return max(1, min(int(found[1]), PAGE_LIMIT)) if found else None
 
 
-def find_page(table: Table, rows: list[Row], query: Query, size: int, *, empty_last: bool) -> Page:
+def find_page(table: Shown, rows: list[Row], query: Query, size: int, *, empty_last: bool) -> Page:
     """One page of the rows that match. A token is a place in the order, not a count: later inserts do not shift it.
 
     `$top` hides the next link (section 3.1); with `empty_last` a full page always names a next one.
@@ -206,7 +211,7 @@ def _literal(field: Field, value: Any) -> str:
     return str(value)
 
 
-def _start(table: Table, rows: list[Row], query: Query) -> int:
+def _start(table: Shown, rows: list[Row], query: Query) -> int:
     """Where the page behind a token starts."""
     words = [token for token in split_tokens(query.token) if token.kind != "end" and token.text != ","]
     key = table.key_of(words[-1].text.lower()) if len(words) == len(query.order) + 1 else None
@@ -238,8 +243,9 @@ def next_link(address: str, options: Mapping[str, str], token: str) -> str:
 class Renderer:
     """Turns rows of one company into JSON; `tables` are looked into for what is expanded."""
 
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Shown], entities: Mapping[str, Entity] = ENTITIES) -> None:
         self._tables = tables
+        self._entities = entities
 
     def objects(self, rows: list[Row], query: Query) -> list[bytes]:
         """The JSON objects of these rows."""
@@ -255,14 +261,15 @@ class Renderer:
     def _inner(self, row: Row, entity: Entity, expansion: Expansion) -> bytes:
         """The expanded row, `null` where there is none (UNCERTAIN in checklist E12)."""
         found = self.related(row, entity, expansion.nav)
-        query = expansion.query
+        query, many = expansion.query, expansion.nav.many
         if found is None or (query.test is not None and not query.test(found)):
-            return b"null"
-        return self.objects([found], replace(query, test=None))[0]
+            return b"[]" if many else b"null"
+        text = self.objects([found], replace(query, test=None))[0]
+        return b"[%b]" % text if many else text
 
     def related(self, row: Row, entity: Entity, nav: Navigation) -> Row | None:
         """The row behind a navigation property."""
-        target = ENTITIES[nav.target]
+        target = self._entities[nav.target]
         if target.table == entity.table:
             return row
-        return self._tables[target.table].by_id.get(row.values[entity.columns[nav.by]])
+        return self._tables[target.table].row_at(row.values[entity.columns[nav.by]], None)

@@ -13,12 +13,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from json.encoder import encode_basestring
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
-from mlconnector.systems.business_central.emulator_entities import Entity, Field
+from mlconnector.systems.business_central.emulator_field import Entity, Field
 
 SECOND = 10_000_000  # stamps are kept in ticks of 100 ns since year 1; 0 is the blank 0001-01-01T00:00:00Z
 JOURNAL_LENGTH = 5_000
@@ -89,6 +89,8 @@ def show_value(field: Field, value: Any) -> str:
             return f'"{show_stamp(value)}"'
         case "guid" | "date" | "enum":
             return f'"{value}"'
+        case "complex":
+            return str(value)
         case _:
             return str(encode_basestring(value))
 
@@ -109,6 +111,12 @@ def make_etag(text: str) -> str:
     """`W/"{base64}"` over what the page shows; the base64 holds `'{len};{digits}1;00;'` (section 2.0)."""
     digits = str(int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big"))
     inner = f"'{len(digits)};{digits}1;00;'"
+    return f'W/"{base64.b64encode(inner.encode()).decode()}"'
+
+
+def make_old_etag(text: str) -> str:
+    """The form of older servers: the base64 holds `'44;{base64 of SHA-256}1;00;'` (section 2.0)."""
+    inner = f"'44;{base64.b64encode(sha256(text.encode()).digest()).decode()}1;00;'"
     return f'W/"{base64.b64encode(inner.encode()).decode()}"'
 
 
@@ -139,7 +147,7 @@ def _whole(entity: Entity, row: Row) -> bytes:
     body = _body(entity, row, entity.fields)
     if not entity.etag:
         return f"{{{body}}}".encode()
-    etag = make_etag(body).replace('"', '\\"')
+    etag = (make_old_etag if entity.old_etag else make_etag)(body).replace('"', '\\"')
     return f'{{"@odata.etag":"{etag}",{body}}}'.encode()
 
 
@@ -154,6 +162,22 @@ def _body(entity: Entity, row: Row, fields: Iterable[Field]) -> str:
 
 
 _key = attrgetter("key")
+
+
+class Shown(Protocol):
+    """What reading needs of a table, or of a view of one; `then` is a replica's moment."""
+
+    def rows_at(self, then: int | None) -> list[Row]:
+        """All rows in key order."""
+
+    def row_at(self, id: str, then: int | None) -> Row | None:
+        """One row by what stands in a URL."""
+
+    def key_of(self, id: str) -> str | None:
+        """Where a row stands or stood."""
+
+    def ordered(self, rows: list[Row], order: tuple[tuple[int, bool], ...]) -> list[Row]:
+        """Rows by (column, descending) pairs, ties by key."""
 
 
 class Table:

@@ -103,10 +103,13 @@ _DOMAINS = _words(
 _BOXES = _words("office info accounts einkauf purchasing")
 
 
-def company_row(id: str, name: str, place: int, now: datetime) -> list[Any]:
-    """The values of one row of `companies`."""
+ONLINE_BUILD = "28.1.44313.44463"
+
+
+def company_row(id: str, name: str, place: int, now: datetime, build: str) -> list[Any]:
+    """The values of one row of `companies`; `build` is the `systemVersion`."""
     nobody, stamp = "00000000-0000-0000-0000-000000000001", sql_stamp(now) - SPREAD - DAY
-    return [id, "28.1.44313.44463", 7296 + place, name, name, "", stamp, nobody, stamp, nobody]
+    return [id, build, 7296 + place, name, name, "", stamp, nobody, stamp, nobody]
 
 
 def fill_company(company: Company, now: datetime) -> None:

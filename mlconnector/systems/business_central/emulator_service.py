@@ -18,7 +18,8 @@ from mlconnector.systems.business_central.emulator_answers import (
     refused,
 )
 from mlconnector.systems.business_central.emulator_company import SERIES_NAMES, Company
-from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES, Entity, Navigation
+from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
+from mlconnector.systems.business_central.emulator_field import Entity, Navigation
 from mlconnector.systems.business_central.emulator_query import (
     Query,
     Renderer,
@@ -28,7 +29,7 @@ from mlconnector.systems.business_central.emulator_query import (
     page_size,
     parse_query,
 )
-from mlconnector.systems.business_central.emulator_rows import Row, Table, sql_stamp
+from mlconnector.systems.business_central.emulator_rows import Row, Shown, sql_stamp
 from mlconnector.systems.business_central.emulator_write import (
     Draft,
     already_exists,
@@ -58,29 +59,24 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request below the service root. `base` is that root as the client wrote it, `then` a replica's moment."""
+    """One request below the service root. `base` is that root as the client wrote it, `then` a replica's moment.
+
+    `scope` stands before the entity set in contexts and links; with `company` None there are only companies.
+    """
 
     request: Request
     base: str
     company: Company | None
-    companies: Table
+    entities: Mapping[str, Entity]
+    tables: Mapping[str, Shown]
+    scope: str
     now: datetime
     then: int | None
     rules: Rules
 
-    @property
-    def scope(self) -> str:
-        """What stands before the entity set in contexts and links."""
-        return f"companies({self.company.id})/" if self.company else ""
-
-    @property
-    def tables(self) -> Mapping[str, Table]:
-        """Where navigation properties are looked up."""
-        return self.company.tables if self.company else {}
-
-    def table(self, entity: Entity) -> Table:
-        """The table an entity set shows."""
-        return self.tables[entity.table] if self.company else self.companies
+    def table(self, entity: Entity) -> Shown:
+        """The table an entity set shows, or the view of one."""
+        return self.tables[entity.table]
 
 
 def read_segment(segment: str) -> tuple[str, str | None]:
@@ -99,18 +95,19 @@ def read_segment(segment: str) -> tuple[str, str | None]:
 def serve(call: Call, segments: Sequence[str]) -> Reply:
     """Answers `{set}`, `{set}({id})`, `{set}({id})/{navigation}` and `{set}/$count`."""
     name, key = read_segment(segments[0])
-    entity = ENTITIES.get(name)
-    if entity is None or len(segments) > 2 or (entity is COMPANIES) == (call.company is not None):
+    entity = call.entities.get(name)
+    is_companies = name == COMPANIES.name
+    if entity is None or len(segments) > 2 or is_companies == (call.company is not None):
         raise not_found(name)
     method = call.request.method
-    _check_verb(entity, method, whole_set=key is None)
-    _check_rights(call, entity)
+    _check_verb(call, entity, method, whole_set=key is None)
+    check_rights(call, entity)
     if len(segments) == 2:
         return _serve_below(call, entity, key, segments[1])
     if method == "POST":
         return _create(call, entity)
     if key is None:
-        return _list(call, entity)
+        return list_rows(call, entity)
     row = call.table(entity).row_at(key, call.then)
     if row is None:
         raise not_found(name)
@@ -118,19 +115,27 @@ def serve(call: Call, segments: Sequence[str]) -> Reply:
         return _change(call, entity, row)
     if method == "DELETE":
         return _remove(call, entity, row)
-    return _single(call, entity, row)
+    return single_row(call, entity, row)
 
 
-def _check_verb(entity: Entity, method: str, *, whole_set: bool) -> None:
-    if entity.name in NOT_YET and method in ("POST", "PATCH", "DELETE"):
+def _is_only_shown(call: Call, entity: Entity) -> bool:
+    """Whether the real thing would take writes here, and this emulator does not."""
+    old_version = call.entities is not ENTITIES and entity.name != COMPANIES.name
+    return entity.name in NOT_YET or old_version
+
+
+def _check_verb(call: Call, entity: Entity, method: str, *, whole_set: bool) -> None:
+    if method in ("POST", "PATCH", "DELETE") and _is_only_shown(call, entity):
         raise Problem(501, "BadRequest_MethodNotImplemented", f"This emulator shows {entity.name} read-only.")
     fits = method == "GET" or (method == "POST") == whole_set
     if method not in entity.verbs or not fits:
         raise not_allowed(method, entity.name)
 
 
-def _check_rights(call: Call, entity: Entity) -> None:
-    if {entity.name, entity.table} & call.rules.forbidden_tables:
+def check_rights(call: Call, entity: Entity, base: Entity | None = None) -> None:
+    """400 where the user may not see the table; `base` is the one that a page shows."""
+    names = {entity.name, entity.table} | ({base.name} if base is not None else set())
+    if names & call.rules.forbidden_tables:
         right = RIGHTS[call.request.method]
         raise refused(f"You do not have the following permissions on TableData {entity.caption}: {right}.")
 
@@ -139,9 +144,7 @@ def _serve_below(call: Call, entity: Entity, key: str | None, segment: str) -> R
     if call.request.method != "GET":
         raise not_allowed(call.request.method, segment)
     if key is None and segment == "$count":
-        parsed = parse_query(entity, call.request.query)
-        number = count_rows(call.table(entity).rows_at(call.then), parsed)
-        return Reply(200, str(number).encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
+        return count_all(call, entity)
     nav = entity.nav(segment)
     row = call.table(entity).row_at(key, call.then) if key is not None else None
     if nav is None or row is None:
@@ -149,26 +152,39 @@ def _serve_below(call: Call, entity: Entity, key: str | None, segment: str) -> R
     return _related(call, entity, row, nav)
 
 
+def count_all(call: Call, entity: Entity) -> Reply:
+    """`…/$count`: a number as text."""
+    parsed = parse_query(entity, call.request.query, call.entities)
+    number = count_rows(call.table(entity).rows_at(call.then), parsed)
+    return Reply(200, str(number).encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
+
+
 def _related(call: Call, entity: Entity, row: Row, nav: Navigation) -> Reply:
-    target = ENTITIES[nav.target]
+    target = call.entities[nav.target]
     if target.table in call.rules.forbidden_tables:
-        _check_rights(call, target)
-    found = Renderer(call.tables).related(row, entity, nav)
+        check_rights(call, target)
+    renderer = Renderer(call.tables, call.entities)
+    found = renderer.related(row, entity, nav)
     if found is None:
         raise not_found(nav.name)
-    context = f"{entity.name}({row.id})/{nav.name}/$entity"
-    return _one(call, context, found, parse_query(target, call.request.query))
+    context = f"{entity.name}({row.id})/{nav.name}"
+    parsed = parse_query(target, call.request.query, call.entities)
+    if not nav.many:
+        return _one(call, f"{context}/$entity", found, parsed)
+    text = renderer.objects([found], parsed)[0]
+    body = b'{"@odata.context":%b,"value":[%b]}' % (_context(call, context).encode(), text)
+    return Reply(200, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0"})
 
 
-def _list(call: Call, entity: Entity) -> Reply:
+def list_rows(call: Call, entity: Entity) -> Reply:
     """A page of a set: context, count if asked, rows, and the link to the next page (section 3.4)."""
     request, table = call.request, call.table(entity)
-    parsed = parse_query(entity, request.query)
+    parsed = parse_query(entity, request.query, call.entities)
     asked = page_size(request.headers.get("prefer", ""))
     size = min(asked or call.rules.page_limit, call.rules.page_limit)
     rows = table.rows_at(call.then)
     page = find_page(table, rows, parsed, size, empty_last=call.rules.empty_last_page)
-    objects = Renderer(call.tables).objects(page.rows, parsed)
+    objects = Renderer(call.tables, call.entities).objects(page.rows, parsed)
     start = f'{{"@odata.context":{_context(call, entity.name)}'
     if page.total is not None:
         start += f',"@odata.count":{page.total}'
@@ -181,15 +197,17 @@ def _list(call: Call, entity: Entity) -> Reply:
     return Reply(200, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0", **preference})
 
 
-def _single(call: Call, entity: Entity, row: Row) -> Reply:
-    return _one(call, f"{entity.name}/$entity", row, parse_query(entity, call.request.query))
+def single_row(call: Call, entity: Entity, row: Row) -> Reply:
+    """One row of a set, with its context."""
+    parsed = parse_query(entity, call.request.query, call.entities)
+    return _one(call, f"{entity.name}/$entity", row, parsed)
 
 
 def _one(call: Call, context: str, row: Row, parsed: Query) -> Reply:
     """A single entity: the context stands in front of its etag."""
     if parsed.test is not None or parsed.order:
         raise bad_request("Query options $filter and $orderby can be applied only to collections.")
-    text = Renderer(call.tables).objects([row], parsed)[0]
+    text = Renderer(call.tables, call.entities).objects([row], parsed)[0]
     body = b'{"@odata.context":%b,%b' % (_context(call, context).encode(), text[1:])
     return Reply(200, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0"})
 
@@ -239,7 +257,7 @@ def _settle_number(call: Call, company: Company, draft: Draft) -> None:
 
 def _check_free(call: Call, draft: Draft) -> None:
     key = draft[draft.entity.key]
-    other = call.table(draft.entity).by_key.get(key)
+    other = _company(call).table(draft.entity).by_key.get(key)
     if other is not None and other.id != draft["id"]:
         raise already_exists(draft.entity, key, call.rules.duplicate_status)
 
@@ -264,7 +282,7 @@ def _remove(call: Call, entity: Entity, row: Row) -> Reply:
     """DELETE: 204; `If-Match` counts only if it was sent (section 4.2)."""
     check_token(entity, row, call.request.headers.get("if-match"), needed=False)
     check_deletable(entity, row)
-    call.table(entity).drop(row, sql_stamp(call.now))
+    _company(call).table(entity).drop(row, sql_stamp(call.now))
     return Reply(204, b"", {"OData-Version": "4.0"})
 
 

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import Problem, bad_request, refused
-from mlconnector.systems.business_central.emulator_entities import (
-    ENTITIES,
+from mlconnector.systems.business_central.emulator_entities import ENTITIES
+from mlconnector.systems.business_central.emulator_field import (
     NO_GUID,
     Entity,
     Field,

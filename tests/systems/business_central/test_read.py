@@ -11,8 +11,8 @@ import pytest
 from mlconnector.errors import ConfigError, Later, Rejected, Stop
 from mlconnector.http import TimedOut
 from mlconnector.sandbox import json_reply
-from mlconnector.systems.business_central.emulator import BusinessCentral
 from mlconnector.systems.business_central.dialects import V2
+from mlconnector.systems.business_central.emulator import BusinessCentral
 from mlconnector.systems.business_central.read import read_stamp, show_moment, to_change
 
 from .connecting import NOON, Canned, Client, Edited, Strained, filled, flow, lists, numbers, reader, running

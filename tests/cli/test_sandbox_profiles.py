@@ -1,0 +1,57 @@
+"""`mlconnector sandbox --profile`: the file it writes leads to the kind of server that was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mlconnector.cli import program
+from mlconnector.cli.controls import lines
+from mlconnector.cli.playground import INTERFACES, environment, open_playground
+from mlconnector.cli.sandbox import MARK, PROFILES, write_connection
+from mlconnector.systems.business_central.emulator_profile import PROFILES as KNOWN
+
+
+def test_every_profile_of_the_emulator_can_be_had() -> None:
+    assert ("online", *KNOWN) == PROFILES
+    assert list(INTERFACES) == list(KNOWN)
+
+
+@pytest.mark.parametrize("profile", ["onprem", "bc14", "nav2018", "nav2017"])
+def test_its_connection_file_passes_check(tmp_path: Path, profile: str) -> None:
+    with open_playground(customers=8, vendors=8, profile=profile) as playground:
+        file = tmp_path / "sandbox.yaml"
+        file.write_text(playground.connection_text("sandbox"), "utf-8")
+        known = environment(file, playground.secrets)
+        result = CliRunner().invoke(program, ["check", "--json"], env=known)
+    assert result.exit_code == 0, result.output
+    assert "logged in as SYNC" in json.dumps(json.loads(result.stdout))
+
+
+def test_the_file_names_the_interface_and_no_secret(tmp_path: Path) -> None:
+    with open_playground(customers=5, vendors=5, profile="nav2018") as playground:
+        file = tmp_path / "sandbox.yaml"
+        text = playground.connection_text("sandbox")
+        file.write_text(text, "utf-8")
+        printed = "\n".join(lines(playground, file))
+        secret = playground.secrets["erp.password"]
+    assert "    api: odata\n    login: basic\n    user: SYNC\n" in text.replace('"', "")
+    assert "/DynamicsNAV110" in text and "client_id" not in text and "login_url" not in text
+    assert secret not in text
+    assert "/DynamicsNAV110" in printed and f"={secret}" in printed
+    assert '"path": "/Customer"' in printed and '"path": "/customers"' not in printed
+
+
+def test_a_file_of_another_profile_is_written_anew(tmp_path: Path) -> None:
+    place = "    base_url: http://127.0.0.1:{0}/BC\n"
+    first = f"{MARK}\n# profile: onprem\n{place.format(1)}    api: v2.0\n"
+    write_connection(tmp_path, first)
+    other = f"{MARK}\n# profile: bc14\n{place.format(2)}    api: v1.0\n"
+    assert write_connection(tmp_path, other).read_text("utf-8") == other
+    edited = other.replace("v1.0", "beta")
+    (tmp_path / "sandbox.yaml").write_text(edited, "utf-8")
+    again = write_connection(tmp_path, other.replace(":2/", ":3/")).read_text("utf-8")
+    assert again == edited.replace(":2/", ":3/")
