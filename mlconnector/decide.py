@@ -13,8 +13,8 @@ class Known:
     """What the ledger says of a record and of the keys it touches.
 
     `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
-    key it had, `removed` a row whose counterpart had the key and was removed. `tried_keys` are those it was on its
-    way to when no clear answer came and that are nobody else's. `linked` says that all its refs are linked. `forced`
+    key it had, `removed` what is known of a counterpart that had the key and was removed. `tried_keys` are those it
+    may be at and that are nobody else's. `linked` says that all its refs are linked. `forced`
     sends even what looks unchanged (replay).
     """
 
@@ -51,8 +51,6 @@ def decide(
     if known.owner is not None and known.owner.source_id != change.id:
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
             return None
-        if entry is not None and entry.status in ("sending", "unknown") and entry.target_id is None:
-            return None  # it may be there under the key it was sent with, which it must not lose before that is clear
         return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
     if not known.linked:
         return _unless_told(
@@ -73,7 +71,7 @@ def decide(
 def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
     if entry.status == "done":
         return entry.digest == mapped.digest or (flow.mode == "create_once" and entry.target_id is not None)
-    refused = entry.status == "failed" or (entry.status == "skipped" and entry.attempts > 0)
+    refused = entry.status in ("failed", "skipped") and entry.attempts > 0
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False
     return (
@@ -81,17 +79,24 @@ def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool
     )  # refused with this very content: it waits for another one, or for replay
 
 
+def may_be_there(entry: LedgerEntry) -> bool:
+    """Whether it has a counterpart, or may have one: it was sent, and no clear answer came."""
+    return entry.target_id is not None or entry.status in ("sending", "unknown") or bool(entry.tried)
+
+
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
-) -> Step:
+) -> Step | None:
     other = _is_others(known)
     if entry.target_id is not None and not (other and _stolen(entry, known, target)):
         step = Step("update", change.id, mapped, entry.target_id, entry.target_key, entry.memo, again)
         return replace(step, tried_keys=known.tried_keys)
+    if entry.target_id is not None and entry.status == "skipped" and entry.attempts:
+        return None  # the target said no to its counterpart: another one must not be made in its place
     step = _create(change, mapped, known)
-    if step.action == "update" or other or (not again and entry.target_key is None):
+    if step.action == "update" or not (again or known.tried_keys):
         return step
-    # it was on its way under an older key once, and nobody knows whether it arrived: it is looked for there
+    # it was on its way under these keys, and nobody knows whether it arrived: it is looked for there
     return replace(step, was_key=entry.target_key, again=True, tried_keys=known.tried_keys)
 
 
@@ -116,8 +121,7 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
     entry = known.entry
     if entry is None or entry.status == "removed":
         return None
-    sent = entry.target_id is not None or entry.status in ("sending", "unknown")
-    if flow.on_delete == "archive" and sent and not _is_others(known):
+    if flow.on_delete == "archive" and may_be_there(entry) and not _is_others(known):
         return _remove(change, entry, known)
     return _unless_told(
         entry, Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
@@ -129,7 +133,7 @@ def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Out
     if entry is not None and skip.leaves and flow.on_exclude == "archive":
         if entry.status == "removed":
             return None
-        if entry.target_id is not None and not _is_others(known):
+        if may_be_there(entry) and not _is_others(known):
             return _remove(change, entry, known)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
 

@@ -17,12 +17,16 @@ from mlconnector import signals
 from mlconnector.decide import Known, Settings, decide
 from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
+from mlconnector.ledger.forgetting import REASON
 from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
 
 log = logging.getLogger("mlconnector.engine")
 
+ROUNDS = 4
+"""How often records are taken up again whose key came free, or that were found elsewhere; one may wait for another."""
 HOLD = 2_000
 """Steps kept in memory while the brake is undecided; beyond that the source is read a second time."""
+_FORGOTTEN = Skip("forgotten", REASON)
 
 
 class FlowRun:
@@ -31,6 +35,7 @@ class FlowRun:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.lanes = Lanes(job)
+        self._forgotten = job.ledger.forgotten(job.flow.name)
         self._whole = False
 
     @property
@@ -178,10 +183,23 @@ class FlowRun:
 
     def _settle_released(self) -> None:
         """Takes up records that waited for a key which is free now; that may free another, so a few rounds."""
-        for _ in range(3):
+        for _ in range(ROUNDS):
             if not self.job.ledger.release(self.job.flow.name):
-                return
+                break
             self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
+        self._put_away()
+
+    def _put_away(self) -> None:
+        """Removes the counterparts that were left behind and that nobody wants."""
+        ledger, name = self.job.ledger, self.job.flow.name
+        for source_id, left in ledger.left_behind(name):
+            if ledger.is_wanted(name, left.key):
+                ledger.settle_left(name, left.key)
+                continue
+            step = Step("remove", source_id, None, left.target_id, was_key=left.key)
+            outcome = self.lanes.write_alone(step)
+            if outcome.status == "removed":
+                ledger.settle_left(name, left.key, self.job.run_id, step, outcome)
 
     # planning: reads the ledger, writes nothing
 
@@ -191,8 +209,8 @@ class FlowRun:
         entries = ledger.entries(flow.name, changes.keys())
         records = {one.id: self._map(one) for one in changes.values()}
         keys = _keys_in_question(records, entries)
-        owners = ledger.owners(flow.name, keys)
-        removed = ledger.removed(flow.name, keys - owners.keys())
+        owners = {**ledger.unclear(flow.name), **ledger.owners(flow.name, keys)}
+        removed = ledger.parted(flow.name, keys - owners.keys())
         settings, now = Settings(entity.upserts, entity.settle), self.job.now()
         plans: list[Planned] = []
         for change in changes.values():
@@ -204,10 +222,10 @@ class FlowRun:
             if decided is None:
                 self.counts["unchanged" if entry and entry.status == "done" else "waiting"] += 1
                 continue
-            mapped = record if isinstance(record, Mapped) else None
-            plan = Planned(change.id, change.modified, self._name(change), mapped, known, decided)
+            plan = self._planned(change, record, known, decided)
             self.lanes.claim(plan)
             plans.append(plan)
+        self._look_where_they_are(plans)
         self._look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
@@ -216,7 +234,7 @@ class FlowRun:
         if change.kind == "delete":
             return None
         try:
-            return self.job.flow.map(change)
+            mapped = self.job.flow.map(change)
         except Rejected as error:
             return Outcome("failed", code=error.code, reason=error.message, request_id=error.request_id)
         except Exception as error:  # the boundary of one record: it fails, the others go on
@@ -224,6 +242,22 @@ class FlowRun:
             return Outcome(
                 "failed", code="mapping-error", reason=f"the mapping failed with {type(error).__name__}"
             )
+        if self._forgotten and isinstance(mapped, Mapped) and mapped.key in self._forgotten:
+            return _FORGOTTEN
+        return mapped
+
+    def _planned(
+        self,
+        change: Change,
+        record: Mapped | Skip | Outcome | None,
+        known: Known,
+        decided: Step | Outcome,
+    ) -> Planned:
+        """Of a person who asked to be forgotten nothing is put on record but the source id."""
+        if record is _FORGOTTEN:
+            return Planned(change.id, None, "", None, known, decided)
+        mapped = record if isinstance(record, Mapped) else None
+        return Planned(change.id, change.modified, self._name(change), mapped, known, decided)
 
     def _name(self, change: Change) -> str:
         try:
@@ -274,6 +308,24 @@ class FlowRun:
             self.job.ledger.linked((here, ref.entity), (there, ref.into), [ref.id]) for ref in record.refs
         )
 
+    def _look_where_they_are(self, plans: Sequence[Planned]) -> None:
+        """Of records that nothing is sent for, and that may be at other keys: finds out which, and frees the others."""
+        for plan in plans:
+            entry, decided = plan.entry, plan.decided
+            if (
+                entry is None
+                or not isinstance(decided, Outcome)
+                or decided.status != "skipped"
+                or not entry.tried
+            ):
+                continue
+            was_key = (entry.target_key,) if entry.target_id and entry.target_key else ()
+            found = self.job.target.find(self.job.flow.into, (*was_key, *plan.known.tried_keys))
+            hits = [(key, hit) for key in (*was_key, *plan.known.tried_keys) for hit in found.get(key, ())]
+            if hits:
+                plan.decided = replace(decided, key=hits[0][0], target_id=hits[0][1])
+            plan.looked = True
+
     def _look_first(self, plans: Sequence[Planned]) -> None:
         """Asks the target by key before something is created that would be, or may already be, there."""
         upserts = self.job.entity.upserts
@@ -322,5 +374,5 @@ def _keys_to_look_for(plan: Planned, upserts: bool) -> list[str]:
     step = plan.decided
     assert isinstance(step, Step) and step.mapped is not None
     key = step.mapped.key
-    before = [one for one in (step.was_key, *step.tried_keys) if one and one != key] if step.again else []
+    before = [one for one in step.tried_keys if one != key] if step.again else []
     return before if upserts else [*before, key]

@@ -29,6 +29,8 @@ class ConnectorError(Exception):
         self.request_id = request_id
         self.settled: dict[str, Any] = {}
         """Outcomes by source id of those steps of a chunk that were carried out before it was raised."""
+        self.is_old = False
+        """Whether the run before ended with the same, and said so to nobody who is not told yet."""
 
 
 class Stop(ConnectorError):
@@ -70,6 +72,8 @@ class Later(ConnectorError):
     ) -> None:
         super().__init__(message, hint=hint, request_id=request_id)
         self.retry_at = retry_at
+        self.status = 0
+        """The HTTP status of the last answer; 0 if none came."""
 
 
 class Rejected(ConnectorError):

@@ -233,6 +233,7 @@ class Http:
         params: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        text: str | None = None,
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         read_timeout: float | None = None,
@@ -240,29 +241,36 @@ class Http:
     ) -> Answer:
         """One call with its retries. `path` is appended to the base URL; an absolute URL must be of its origin.
 
-        `repeatable` says that doing it twice does no harm (default: for GET only). `timeouts` gives up after so
+        `json` may be a function: it is asked for the body at each attempt. `repeatable` says that doing it twice does
+        no harm (default: for GET only). `timeouts` gives up after so
         many time-outs, whatever attempts are left. Raises Rejected, AuthError, Later (down or throttled after all
         attempts; TimedOut if the last one ran out of time) or Uncertain (sent, not repeatable, no clear answer).
         """
         repeatable = method == "GET" if repeatable is None else repeatable
         url = self._absolute(path)
-        body = None if json is None else msgspec.json.encode(json)
+        make = json if callable(json) else None
+        body = None if json is None or make else msgspec.json.encode(json)
         sent = dict(headers or {})
-        if body is not None:
+        if json is not None:
             sent.setdefault("Content-Type", "application/json")
+        if text is not None:
+            body = text.encode()
+            sent.setdefault("Content-Type", "text/plain; charset=utf-8")
         call = _Call(method, url, params, form if body is None else body, sent, repeatable, read_timeout)
-        call.timeouts_left = timeouts
+        call.timeouts_left, call.make = timeouts, make
         try:
             return self._retrying.copy()(self._attempt, call)
         except Again as again:
             at = self._tools.now() + timedelta(seconds=again.after) if again.after else None
             kind = TimedOut if again.timed_out else Later
-            raise kind(
+            later = kind(
                 f"{self.system}: {again.message} ({method} {urlsplit(url).path})",
                 hint="nothing is lost: the next run goes on from here",
                 request_id=again.request_id,
                 retry_at=at,
-            ) from None
+            )
+            later.status = call.status
+            raise later from None
 
     def close(self) -> None:
         """Closes the pooled connections."""
@@ -279,10 +287,14 @@ class Http:
         return path
 
     def _attempt(self, call: _Call) -> Answer:
+        call.status = 0
+        if call.make is not None:
+            call.body = msgspec.json.encode(call.make())
         answer = self._once(call)
         if answer.status == 401 and self.credentials and self.credentials.renew(call.authorization):
             self.usage.add(retries=1)
             answer = self._once(call)
+        call.status = answer.status
         problem = self._verdict(answer)
         if problem is None:
             return answer
@@ -398,7 +410,9 @@ class _Call:
     repeatable: bool
     read_timeout: float | None
     timeouts_left: int | None = None
+    make: Callable[[], Any] | None = None
     authorization: str = ""
+    status: int = 0
 
 
 def origin(url: str) -> str:

@@ -92,6 +92,8 @@ class Planned:
     known: Known
     decided: Step | Outcome
     ticket: Ticket | None = None
+    looked: bool = False
+    """Whether it was found out in the meantime where its counterpart is."""
 
     @property
     def entry(self) -> LedgerEntry | None:
@@ -158,11 +160,12 @@ class Lanes:
         self.under_way.add(plan.source_id)
         if not isinstance(plan.decided, Step):
             return
-        key, was_key = plan.mapped.key if plan.mapped else None, plan.decided.was_key
+        key = plan.mapped.key if plan.mapped else None
         if key is not None:
             self.claimed[key] = plan
-        if was_key is not None and was_key != key:
-            self.leaving[was_key] = plan
+        for other in (plan.decided.was_key, *plan.decided.tried_keys):
+            if other is not None and other != key:
+                self.leaving[other] = plan
 
     def forget_claims(self) -> None:
         """The plans made so far are dropped."""
@@ -198,10 +201,8 @@ class Lanes:
         while len(self._in_flight) >= self.job.entity.lanes:
             self._collect()
         self.check_stop()
+        self._prepare()
         target, into = self.job.target, self.job.flow.into
-        if not self._prepared and isinstance(target, Prepares):
-            target.prepare(into)
-        self._prepared = True
         number = self.job.ledger.begin(
             self.job.flow.name,
             self.job.run_id,
@@ -210,6 +211,17 @@ class Lanes:
         steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
         assert self._pool is not None
         self._in_flight[self._pool.submit(target.write, into, steps)] = _Chunk(number, chunk)
+
+    def _prepare(self) -> None:
+        if not self._prepared and isinstance(self.job.target, Prepares):
+            self.job.target.prepare(self.job.flow.into)
+        self._prepared = True
+
+    def write_alone(self, step: Step) -> Outcome:
+        """One step that belongs to no record of the source; nothing else is under way."""
+        self.drain()
+        self._prepare()
+        return self.job.target.write(self.job.flow.into, [step])[0]
 
     def drain(self) -> None:
         """Sends what is pending and waits until everything under way has settled."""
@@ -238,10 +250,10 @@ class Lanes:
             return future.result()
         except Later as later:
             self._trouble = self._trouble or later
-            return _interrupted(chunk, later, "later", later.retry_at or self.job.now())
+            return _interrupted(chunk, later, INTERRUPTED[0], later.retry_at or self.job.now())
         except Stop as stop:
             self._trouble = self._trouble if isinstance(self._trouble, Stop) else stop
-            return _interrupted(chunk, stop, "stopped", self.job.now())
+            return _interrupted(chunk, stop, INTERRUPTED[1], self.job.now())
 
     def _store(
         self,
@@ -279,10 +291,12 @@ class Lanes:
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)
-        was_key = plan.decided.was_key if isinstance(plan.decided, Step) else None
-        for keys, key in ((self.claimed, plan.mapped.key if plan.mapped else None), (self.leaving, was_key)):
-            if key is not None and keys.get(key) is plan:
-                del keys[key]
+        step = plan.decided if isinstance(plan.decided, Step) else None
+        if plan.mapped and self.claimed.get(plan.mapped.key) is plan:
+            del self.claimed[plan.mapped.key]
+        for key in (step.was_key, *step.tried_keys) if step else ():
+            if key is not None and self.leaving.get(key) is plan:
+                del self.leaving[key]
 
     def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
         if self.job.keep_links:
@@ -314,14 +328,15 @@ def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
 
 
 def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
-    """Where its counterpart may have got to: it stays unclear until a step succeeds."""
+    """Where its counterpart may be: it stays unclear until a clear answer comes."""
     step = plan.decided
     if not isinstance(step, Step):
-        return plan.entry.tried_keys if plan.entry is not None else ()
-    if outcome.status in SUCCEEDED or outcome.status == "removed":
+        return () if plan.entry is None or plan.looked else plan.entry.tried_keys
+    if outcome.status in CLEAR:
         return ()
-    goes_to = (step.mapped.key,) if step.mapped is not None else ()
-    return tuple(dict.fromkeys((*step.tried_keys, *goes_to)))
+    unclear = outcome.status == "unknown" or outcome.code in INTERRUPTED
+    goes_to = step.mapped.key if unclear and step.mapped is not None else outcome.key
+    return tuple(key for key in dict.fromkeys((*step.tried_keys, goes_to)) if key is not None)
 
 
 def _new_key(plan: Planned) -> str | None:
@@ -332,9 +347,14 @@ def _new_key(plan: Planned) -> str | None:
 
 def _settled_key(plan: Planned, outcome: Outcome) -> str | None:
     """The key it owns now; of a move that did not succeed the counterpart still has the old one."""
+    if outcome.status == "removed" or plan.looked:
+        return outcome.key
     if plan.mapped is None or not isinstance(plan.decided, Step):
         return None
     return plan.mapped.key if outcome.status in SUCCEEDED else _new_key(plan)
 
 
 SUCCEEDED = frozenset({"created", "updated", "unchanged", "planned"})
+CLEAR = SUCCEEDED | {"removed", "skipped"}
+INTERRUPTED = ("later", "stopped")
+"""Codes of steps that may have been carried out before the system as a whole was given up."""

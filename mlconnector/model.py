@@ -99,12 +99,22 @@ class Skip:
 
 
 @value
+class Left:
+    """A counterpart that a record left behind when another became its own: it is removed unless somebody wants it."""
+
+    key: str
+    target_id: str
+
+
+@value
 class Outcome:
     """What a target says of one step, or what deciding alone settled.
 
     `target_id` is the remote id, given whenever it is known. `memo` is what the target wants to see again with
     the next step of this record (None leaves the stored one alone). `request_id` is the vendor's, `answer` the
-    vendor's own code or HTTP status as text.
+    vendor's own code or HTTP status as text. `key` is where the counterpart was found if that is not the key that was
+    sent: what was `removed` was there, and with `found-elsewhere` it is looked for there unless another record has
+    the key. `left` was left behind.
     """
 
     status: Status
@@ -115,6 +125,8 @@ class Outcome:
     request_id: str = ""
     answer: str = ""
     memo: Mapping[str, Any] | None = None
+    key: str | None = None
+    left: tuple[Left, ...] = ()
 
 
 @value
@@ -141,7 +153,7 @@ class LedgerEntry:
 
     @property
     def tried_keys(self) -> tuple[str, ...]:
-        """The keys it was on its way to when no clear answer came."""
+        """The keys it may be at: it was on its way there when no clear answer came, or was seen there."""
         return tuple(dict.fromkeys(self.tried.split("\n"))) if self.tried else ()
 
 
@@ -154,7 +166,7 @@ class Step:
 
     `create`: nothing is linked yet. `update`: `target_id` is linked and `mapped` differs from what was sent.
     `remove`: the source record is gone or left the flow; `mapped` is None. `was_key` is the key it had when it was
-    last sent, `tried_keys` those that it was on its way to when no clear answer came. `again` says that an earlier
+    last sent, `tried_keys` those that it may be at (see LedgerEntry). `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's.
     """
 

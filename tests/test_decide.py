@@ -312,10 +312,39 @@ def test_the_counterpart_of_somebody_else_is_never_updated(
 
 
 def test_what_may_have_been_created_under_an_older_key_is_looked_for_there() -> None:
-    failed = row("failed", target_key="email:old@nordkran.se", digest=OLD)
+    old = "email:old@nordkran.se"
+    failed = row("failed", target_key=old, digest=OLD, attempts=1, tried=old)
+    step = decided(ANNA, failed, tried_keys=(old,))
+    assert isinstance(step, Step) and (step.action, step.again, step.tried_keys) == ("create", True, (old,))
+
+
+def test_what_was_certainly_not_created_is_looked_for_nowhere() -> None:
+    failed = row("failed", target_key="email:old@nordkran.se", digest=OLD, attempts=1)
     step = decided(ANNA, failed)
-    assert isinstance(step, Step) and step.action == "create"
-    assert step.again and step.was_key == "email:old@nordkran.se"
+    assert isinstance(step, Step) and (step.action, step.again) == ("create", False)
+
+
+def test_whom_the_target_refused_gets_no_second_counterpart_when_another_has_the_first() -> None:
+    barred = row("skipped", target_key="email:old@nordkran.se", target_id="t1", code="archived", attempts=1)
+    other = row("done", "c2", target_key="email:old@nordkran.se", target_id="t1")
+    assert decided(ANNA, barred, old_owner=other) is None
+    waited = row("skipped", target_key="email:old@nordkran.se", target_id="t1", code="key-taken")
+    assert decided(ANNA, waited, old_owner=other) == CREATE
+
+
+@pytest.mark.parametrize("mapped", [None, Skip("excluded", "no", leaves=True)])
+@pytest.mark.parametrize("known", [{"status": "unknown"}, {"status": "failed", "tried": ANNA.key}])
+def test_what_may_have_been_created_is_removed(mapped: Skip | None, known: dict[str, Any]) -> None:
+    options = {"on_delete": "archive", "on_exclude": "archive"}
+    step = decided(mapped, row(**known), tried_keys=(ANNA.key,), options=options)
+    assert isinstance(step, Step) and (step.action, step.tried_keys) == ("remove", (ANNA.key,))
+
+
+def test_a_failure_that_sent_nothing_hides_no_content() -> None:
+    broken = row("failed", target_id="t1", digest=ANNA.digest, code="unreadable-record")
+    assert isinstance(decided(ANNA, broken), Step)
+    refused = row("failed", target_id="t1", digest=ANNA.digest, code="fake-address", attempts=1)
+    assert decided(ANNA, refused) is None
 
 
 TRIED = ("email:b@nordkran.se", "email:c@nordkran.se")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 from mlconnector.engine import FlowRun
 from mlconnector.errors import BrakeError, Later, Stop, StoppedError
 from mlconnector.lanes import Brake
-from mlconnector.ledger import Ledger
-from mlconnector.model import Step
+from mlconnector.ledger import Ledger, forgetting
+from mlconnector.model import LedgerEntry, Left, Outcome, Step
 from mlconnector.plan import DryRun
 from tests.toys import Clock, ToySource, ToyTarget, Watcher, make_job, map_row
 
@@ -358,18 +359,102 @@ def test_where_a_move_may_have_got_to_is_remembered_until_it_is_clear(bench: Ben
         bench.source.put("id-a", key, 1)
         bench.run()
     assert tries(bench, "id-a") == ("email:b", "email:c")
-    bench.source.put("id-a", "", 1)  # nothing to send: it stays unclear
-    bench.run()
     bench.source.put("id-a", "d", 1)
     bench.target.plan["id-a"] = ["refused"]
     bench.run()
-    assert tries(bench, "id-a") == ("email:b", "email:c", "email:d")
+    assert tries(bench, "id-a") == ("email:b", "email:c")  # a refusal is a clear answer
+    bench.target.plan["id-a"] = ["lost"]
+    bench.source.put("id-a", "e", 1)
+    bench.run()
     del bench.source.rows["id-a"]
     bench.target.plan["id-a"] = ["lost"]
     bench.run("full", on_delete="archive")
     assert bench.entry("id-a").status == "unknown" and len(tries(bench, "id-a")) == 3
     bench.run("full", on_delete="archive")
     assert bench.entry("id-a").status == "removed" and not tries(bench, "id-a")
+
+
+def test_where_it_is_is_found_out_before_nothing_is_sent(bench: Bench) -> None:
+    """a was moved to b, and nobody heard of it; then it loses its key, and another record gets b."""
+    bench.rows(a=1)
+    bench.run()
+    bench.target.plan["id-a"] = ["lost"]
+    bench.source.put("id-a", "b", 1)
+    bench.run()
+    bench.source.put("id-a", "", 1)
+    bench.source.put("id-x", "b", 2)
+    bench.run()
+    bench.run()
+    assert not tries(bench, "id-a") and bench.entry("id-a").target_key is None
+    assert bench.values() == {"email:b": 2} and bench.entry("id-x").status == "done"
+
+
+def test_nobody_gets_a_key_that_another_record_may_be_at(bench: Bench) -> None:
+    """a was moved to b, and nobody heard of it; it goes on to c while a new record wants b: each has its own."""
+    bench.rows(a=1)
+    bench.run()
+    bench.target.plan["id-a"] = ["lost"]
+    bench.source.put("id-a", "b", 1)
+    bench.run()
+    bench.source.put("id-a", "c", 1)
+    bench.source.put("id-0", "b", 2)  # read before a
+    bench.run("full")
+    assert bench.values() == {"email:c": 1, "email:b": 2}
+    assert {body["owner"] for body in bench.target.records.values()} == {"id-a", "id-0"}
+    assert bench.entry("id-a").target_id == "t1"
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_two_creates_without_an_answer_whose_keys_are_swapped_find_their_way(
+    bench: Bench, arrived: bool
+) -> None:
+    bench.target.plan = {"id-1": ["lost"] * 9, "id-2": ["lost"] * 9}
+    bench.rows(**{"1": 1, "2": 2})
+    bench.run()
+    if not arrived:
+        bench.target.records.clear()
+    bench.target.plan.clear()
+    bench.source.put("id-1", "2", 1)
+    bench.source.put("id-2", "1", 2)
+    bench.run()
+    bench.run("full")
+    assert bench.values() == {"email:2": 1, "email:1": 2}
+    assert {bench.entry(one).status for one in ("id-1", "id-2")} == {"done"}
+
+
+class Leaves(ToyTarget):
+    """Of two counterparts that become one, the old one stays where it is."""
+
+    def _apply(self, step: Step) -> Outcome:
+        old = self.records.get(step.target_id or "")
+        kept = dict(old) if old else {}
+        outcome = super()._apply(step)
+        if step.action == "update" and step.target_id and outcome.target_id != step.target_id:
+            self.records[step.target_id] = kept
+            return replace(outcome, left=(Left(kept["key"], step.target_id),))
+        return outcome
+
+
+def test_what_a_record_left_behind_is_removed_at_the_end_of_the_run(bench: Bench) -> None:
+    bench.target = Leaves()
+    bench.rows(a=1)
+    bench.run()
+    bench.target.records["t9"] = {"key": "email:b", "owner": "", "value": 0}
+    bench.source.put("id-a", "b", 1)
+    bench.run()
+    assert bench.target.records == {"t9": {"key": "email:b", "owner": "id-a", "value": 1}}
+    assert bench.ledger.left_behind("f") == []
+
+
+def test_two_records_that_swap_their_keys_leave_nobody_behind(bench: Bench) -> None:
+    bench.target = Leaves()
+    bench.rows(a=1, b=2)
+    bench.run()
+    bench.source.put("id-a", "b", 1)
+    bench.source.put("id-b", "a", 2)
+    bench.run()
+    bench.run()
+    assert bench.values() == {"email:b": 1, "email:a": 2} and bench.target.made == 2
 
 
 def test_a_key_that_is_somebody_elses_by_now_is_none_it_may_have_got_to(bench: Bench) -> None:
@@ -380,9 +465,123 @@ def test_a_key_that_is_somebody_elses_by_now_is_none_it_may_have_got_to(bench: B
     bench.run()
     bench.source.put("id-b", "b", 2)
     bench.run()
+    assert bench.entry("id-b").status == "done"
     steps: list[Step] = []
     write = bench.target.write
     bench.target.write = lambda entity, sent: steps.extend(sent) or write(entity, sent)  # type: ignore[method-assign]
     bench.source.put("id-a", "c", 1)
     bench.run()
     assert [(step.target_id, step.tried_keys) for step in steps] == [("t1", ())]
+
+
+# people who asked to be forgotten
+
+
+def forget_key(bench: Bench, key: str) -> None:
+    forgetting.forget(bench.ledger, f"email:{key}")
+    forgetting.clear(bench.ledger)
+
+
+@pytest.mark.parametrize("how", ["sync", "full", "backfill", "replay"])
+def test_a_person_who_is_forgotten_is_never_sent_again(bench: Bench, how: str) -> None:
+    bench.rows(a=1, b=2)
+    bench.run()
+    forget_key(bench, "a")
+    bench.target.records.clear()  # deleted there, as the person was told
+    writes = bench.target.writes
+    bench.source.put("id-a", "a", 7, bench.clock.now())
+    bench.source.put("id-other", "a", 8, bench.clock.now())
+    words: dict[str, tuple[Any, ...]] = {"backfill": (None, None), "replay": (["id-a", "id-other"],)}
+    for _ in range(2):
+        bench.run(how, *words.get(how, ()))
+    assert bench.target.writes == writes
+    assert bench.entry("id-a").code == bench.entry("id-other").code == "forgotten"
+
+
+def test_of_a_person_who_is_forgotten_nothing_is_put_on_record(bench: Bench) -> None:
+    forget_key(bench, "a")
+    bench.rows(a=1)
+    watcher = Watcher()
+    assert bench.run(named_by="key", observer=watcher)["skipped"] == 1
+    entry = bench.entry("id-a")
+    assert entry == LedgerEntry(
+        "f",
+        "id-a",
+        "skipped",
+        code="forgotten",
+        reason=forgetting.REASON,
+        run_id=1,
+        updated_at=entry.updated_at,
+    )
+    assert len(watcher.settled_records) == 1
+    assert bench.run("full")["waiting"] == 1, "and it is written once"
+    assert bench.entry("id-a") == entry
+
+
+def test_a_record_that_comes_to_have_a_forgotten_address_leaves_its_member_as_it_is(bench: Bench) -> None:
+    forget_key(bench, "a")
+    bench.rows(b=1)
+    bench.run()
+    bench.source.put("id-b", "a", 2, bench.clock.now())
+    bench.run(on_exclude="archive")
+    assert bench.values() == {"email:b": 1} and bench.entry("id-b").target_key == "email:b"
+    bench.source.put("id-b", "c", 3, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:c": 3} and bench.target.made == 1
+
+
+def test_nobody_waits_for_the_key_of_a_forgotten_person(bench: Bench) -> None:
+    bench.source.put("id-1", "same", 1)
+    bench.source.put("id-2", "same", 2)
+    bench.run()
+    forget_key(bench, "same")
+    writes = bench.target.writes
+    bench.run("full")
+    assert bench.target.writes == writes
+    assert {bench.entry(one).code for one in ("id-1", "id-2")} == {"forgotten"}
+
+
+def test_a_record_whose_forgotten_person_gives_way_to_another_is_a_new_one(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    forget_key(bench, "a")
+    bench.source.put("id-a", "b", 2, bench.clock.now())
+    bench.run()
+    assert bench.values() == {"email:a": 1, "email:b": 2}, "the old member is nobody's"
+
+
+def test_a_forgotten_person_who_is_deleted_in_the_source_is_gone(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    forget_key(bench, "a")
+    del bench.source.rows["id-a"]
+    bench.run("full", on_delete="archive")
+    assert bench.entry("id-a").code == "gone" and len(bench.target.records) == 1
+
+
+def test_who_wants_to_be_back_is_sent_by_the_next_full_read(bench: Bench) -> None:
+    bench.rows(a=1)
+    bench.run()
+    forget_key(bench, "a")
+    bench.run()
+    bench.target.records.clear()
+    assert forgetting.remember(bench.ledger, "email:a")
+    assert bench.run("full")["created"] == 1 and bench.values() == {"email:a": 1}
+
+
+def test_a_dry_run_leaves_out_who_is_forgotten(bench: Bench) -> None:
+    forget_key(bench, "a")
+    bench.rows(a=1, b=1)
+    assert bench.run(ledger=bench.ledger.copy(), target=DryRun(bench.target)) == {
+        "read": 2,
+        "skipped": 1,
+        "planned": 1,
+    }
+
+
+def test_the_ledger_is_asked_once_a_run_who_is_forgotten(bench: Bench) -> None:
+    bench.rows(**{f"k{n}": n for n in range(10)})
+    asked: list[str] = []
+    bench.ledger._db.set_trace_callback(asked.append)
+    bench.run()
+    assert len([one for one in asked if "forgotten" in one]) == 1

@@ -1,8 +1,8 @@
-"""Dates and times on the command line, and how times are shown."""
+"""Dates, times and lengths of time on the command line, and how times are shown."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -28,6 +28,30 @@ class Moment(click.ParamType[str]):
             )
         when = when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
         return when.strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03d}Z"
+
+
+class Duration(click.ParamType[timedelta]):
+    """`90d`, `12h` or `1d12h`: a length of time, spelled as in the connection file."""
+
+    name = "DURATION"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Fails with an example of what would do."""
+        from mlconnector.config import DURATION, UNITS
+
+        parts = DURATION.findall(str(value))
+        if not parts or "".join(map("".join, parts)) != value:
+            self.fail(f"{value!r} is no length of time: write 90d, 12h, 30m, 45s or 1d12h", param, ctx)
+        try:
+            total = sum((timedelta(**{UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+        except OverflowError:
+            total = timedelta.max
+        if total > _LONGEST:
+            self.fail(f"{value!r} is longer than 100 years", param, ctx)
+        return total
+
+
+_LONGEST = timedelta(days=36_525)
 
 
 def age(stamp: str | None, now: datetime) -> float | None:

@@ -16,7 +16,8 @@ from typing import Any, Self
 import msgspec
 
 from mlconnector.errors import ConfigError, Stop
-from mlconnector.ledger import opening, schema
+from mlconnector.ledger import forgetting, opening, schema
+from mlconnector.ledger.forgetting import Forgotten
 from mlconnector.ledger.rows import (
     ATTEMPT,
     FORGET,
@@ -31,7 +32,7 @@ from mlconnector.ledger.rows import (
     row_of,
     stamp,
 )
-from mlconnector.model import LedgerEntry
+from mlconnector.model import LedgerEntry, Left, Outcome, Step
 
 __all__ = ["OPEN", "Backfill", "Ledger", "Settled"]
 
@@ -46,7 +47,11 @@ OPEN = ("failed", "held", "sending", "unknown")
 
 
 class Ledger:
-    """The state file of one connection."""
+    """The state file of one connection.
+
+    What people do with it between runs has modules of its own, which use `_db` and `_transaction`: `upkeep` (back up,
+    prune, list) and `forgetting`.
+    """
 
     def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
         self._db = connection
@@ -68,13 +73,19 @@ class Ledger:
             ledger = cls(db, now)
             ledger._belongs_to(connection, path)
             ledger._recover()
+            forgetting.clear_leftovers(ledger)
         except (OSError, sqlite3.Error) as error:
             raise opening.unusable(path, error) from error
         return ledger
 
     @classmethod
-    def look(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
-        """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet."""
+    def look(
+        cls, path: Path, connection: str, now: Callable[[], datetime], *, oldest: int = schema.VERSION
+    ) -> Self:
+        """Opens for reading only, while a run may be under way; an empty ledger where there is no file yet.
+
+        Whoever reads no table of it may allow an older version of the file.
+        """
         try:
             if not path.exists():
                 db = opening.connect(":memory:")
@@ -83,7 +94,7 @@ class Ledger:
             db = opening.connect(f"file:{opening.quoted(path)}?mode=ro")
             opening.refuse_foreign(db, path)
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version != schema.VERSION:
+            if not oldest <= version <= schema.VERSION:
                 raise opening.other_version(path, version)
             ledger = cls(db, now)
             ledger._check_name(connection, path)
@@ -127,12 +138,52 @@ class Ledger:
         query = f"{SELECT} WHERE flow = ? AND owns = 1 AND target_key IN"
         return {str(row[3]): entry_of(row) for row in self._in(query, flow, keys)}
 
-    def removed(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
-        """Records with these keys whose counterparts were removed, and can come back for another record."""
-        if not keys or not self._has_former(flow):
+    def unclear(self, flow: str) -> dict[str, LedgerEntry]:
+        """Keys that records may be at without owning them, each with such a record."""
+        rows = self._db.execute(
+            f"{SELECT} INDEXED BY ledger_unclear WHERE flow = ? AND tried IS NOT NULL", (flow,)
+        )
+        return {key: entry for entry in map(entry_of, rows) for key in entry.tried_keys}
+
+    def parted(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
+        """Counterparts that were removed, by key: each can come back for the record that has the key next."""
+        if not keys or not self._has_parted(flow):
             return {}
-        query = f"{SELECT} INDEXED BY ledger_former WHERE flow = ? AND owns = 0 AND target_key IN"
-        return {str(row[3]): entry_of(row) for row in self._in(query, flow, keys) if row[2] == "removed"}
+        query = "SELECT source_id, key, target_id, memo FROM parted WHERE flow = ? AND live = 0 AND key IN"
+        return {
+            key: LedgerEntry(
+                flow, source_id, "removed", key, target_id, memo=msgspec.json.decode(memo) if memo else None
+            )
+            for source_id, key, target_id, memo in self._in(query, flow, keys)
+        }
+
+    def left_behind(self, flow: str) -> list[tuple[str, Left]]:
+        """Counterparts that a record (its id) left behind and that are still there."""
+        rows = self._db.execute(
+            "SELECT source_id, key, target_id FROM parted WHERE flow = ? AND live = 1 ORDER BY key", (flow,)
+        )
+        return [(source_id, Left(key, target_id)) for source_id, key, target_id in rows]
+
+    def is_wanted(self, flow: str, key: str) -> bool:
+        """Whether a record owns a key, may be at it, or waits for it."""
+        waits = self._db.execute("SELECT 1 FROM ledger WHERE flow = ? AND wants = ? LIMIT 1", (flow, key))
+        return waits.fetchone() is not None or key in self.owners(flow, [key]) or key in self.unclear(flow)
+
+    def settle_left(
+        self, flow: str, key: str, run_id: int = 0, step: Step | None = None, outcome: Outcome | None = None
+    ) -> None:
+        """Of a counterpart left behind: it is somebody's now, or (with a step) it was removed."""
+        with self._transaction():
+            if step is None or outcome is None:
+                self._db.execute("DELETE FROM parted WHERE flow = ? AND key = ?", (flow, key))
+                return
+            self._part(flow, step.source_id, key, outcome, step)
+            one = Settled(step.source_id, outcome, step)
+            self._insert(ATTEMPT, [attempt_of(flow, run_id, self._stamp(), one, step)])
+
+    def forgotten(self, flow: str) -> Forgotten:
+        """The keys of people who asked to be forgotten, as far as this flow is meant."""
+        return forgetting.forgotten_keys(self._db, flow)
 
     def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str, str | None]]) -> int:
         """Says that these records (id, key they are on their way to) are about to be sent; returns its number."""
@@ -148,6 +199,7 @@ class Ledger:
         at = self._stamp()
         with self._transaction():
             self._forget_former(flow, settled)
+            self._note_parted(flow, settled)
             self._insert(SETTLE, [row_of(flow, run_id, at, one) for one in settled])
             self._insert(
                 ATTEMPT,
@@ -169,6 +221,34 @@ class Ledger:
         )
         return row.fetchone() is not None
 
+    def _note_parted(self, flow: str, settled: Sequence[Settled]) -> None:
+        if self._has_parted(flow):
+            taken = [
+                (flow, one.key)
+                for one in settled
+                if one.key and one.step is not None and one.outcome.target_id
+            ]
+            self._db.executemany("DELETE FROM parted WHERE flow = ? AND key = ?", taken)
+        for one in settled:
+            if one.outcome.status == "removed" and one.step is not None:
+                key = one.outcome.key or one.step.was_key
+                if key is not None:
+                    self._part(flow, one.source_id, key, one.outcome, one.step)
+            self._db.executemany(
+                "INSERT OR REPLACE INTO parted VALUES (?, ?, ?, ?, NULL, 1)",
+                [(flow, left.key, one.source_id, left.target_id) for left in one.outcome.left],
+            )
+
+    def _part(self, flow: str, source_id: str, key: str, outcome: Outcome, step: Step) -> None:
+        memo = None if outcome.memo is None else JSON.encode(outcome.memo).decode()
+        target_id = outcome.target_id or step.target_id
+        if target_id is not None:
+            row = (flow, key, source_id, target_id, memo)
+            self._db.execute("INSERT OR REPLACE INTO parted VALUES (?, ?, ?, ?, ?, 0)", row)
+
+    def _has_parted(self, flow: str) -> bool:
+        return self._db.execute("SELECT 1 FROM parted WHERE flow = ? LIMIT 1", (flow,)).fetchone() is not None
+
     def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         start = 0
         for size in _AT_ONCE:
@@ -181,14 +261,19 @@ class Ledger:
                 start += size
 
     def release(self, flow: str) -> int:
-        """Lets the records that wait for a key which nobody owns any more come up again; says how many."""
+        """Lets records come up again that wait for a key which is nobody's now, or were found elsewhere; how many."""
         waiting = self._db.execute(
             "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
             " WHERE flow = ? AND wants IS NOT NULL AND status = 'skipped'",
             (flow,),
         ).fetchall()
         owned = self.owners(flow, {wants for _, wants in waiting})
-        free = [source_id for source_id, wants in waiting if wants not in owned]
+        unclear = self.unclear(flow)
+        free = [
+            source_id
+            for source_id, wants in waiting
+            if wants not in owned and (wants not in unclear or unclear[wants].source_id == source_id)
+        ]
         if free:
             with self._transaction():
                 self._db.executemany(
@@ -197,7 +282,11 @@ class Ledger:
                     " WHERE flow = ? AND source_id = ?",
                     [(self._stamp(), flow, one) for one in free],
                 )
-        return len(free)
+        found = self._db.execute(
+            "SELECT count(*) FROM ledger WHERE flow = ? AND status = 'held' AND code = 'found-elsewhere'",
+            (flow,),
+        ).fetchone()
+        return len(free) + int(found[0])
 
     # watermarks and backfills
 
@@ -370,6 +459,22 @@ class Ledger:
                 (self._stamp(), exit_code, error, run_id),
             )
 
+    def ended_so_before(self, run_id: int) -> bool:
+        """Whether this run ended like the one before it, and both on the same day of the row of runs that did."""
+        row = self._db.execute(
+            "WITH this AS (SELECT * FROM runs WHERE id = ?),"
+            " other AS (SELECT max(runs.id) AS id FROM runs, this WHERE runs.id < this.id AND"
+            "  (runs.exit_code IS NOT this.exit_code OR runs.error IS NOT this.error)),"
+            " alike AS (SELECT runs.* FROM runs, other, this WHERE runs.id > coalesce(other.id, 0)"
+            "  AND runs.id <= this.id),"
+            " first AS (SELECT min(started_at) AS at FROM alike),"
+            " days AS (SELECT alike.id, CAST(julianday(started_at) - julianday(first.at) AS INTEGER) AS day"
+            "  FROM alike, first ORDER BY alike.id DESC LIMIT 2)"
+            " SELECT count(*), min(day), max(day) FROM days",
+            (run_id,),
+        ).fetchone()
+        return bool(row[0] == 2 and row[1] == row[2])
+
     def end_flow(self, run_id: int, flow: str, counts: Mapping[str, int], calls: int, seconds: float) -> None:
         """What a flow did in a run."""
         with self._transaction():
@@ -402,16 +507,20 @@ class Ledger:
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
     def _recover_one(self, flow: str, source_id: str, key: str | None, at: str) -> None:
-        """A new record owns its key now; one that was moving keeps the old one until it is clear what happened."""
+        """A record without a key owns its key now; one that was moving keeps the old one until it is clear."""
+        entry = self.entries(flow, [source_id]).get(source_id)
         free = None if key is None or self.owners(flow, [key]) else key
-        reason = "the run ended before the answer came"
+        owns_none = entry is None or entry.target_key is None
+        tried = dict.fromkeys([*(entry.tried_keys if entry else ()), *([key] if key else [])])
+        row = (flow, source_id, free if owns_none else None, "\n".join(tried) or None, at)
         self._db.execute(
-            "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, updated_at)"
-            " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted', ?4, ?5)"
-            " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted', reason = ?4,"
-            " retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?5,"
-            " tried = coalesce(tried || coalesce(char(10) || ?6, ''), ?6)",
-            (flow, source_id, free, reason, at, key),
+            "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, tried, updated_at)"
+            " VALUES (?1, ?2, 'sending', ?3, ?3 IS NOT NULL, 'interrupted',"
+            " 'the run ended before the answer came', ?4, ?5)"
+            " ON CONFLICT (flow, source_id) DO UPDATE SET status = 'sending', code = 'interrupted',"
+            " reason = excluded.reason, retry_at = NULL, wants = NULL, run_id = NULL, updated_at = ?5, tried = ?4,"
+            " target_key = coalesce(?3, target_key), owns = max(owns, ?3 IS NOT NULL)",
+            row,
         )
 
     def _belongs_to(self, connection: str, path: Path) -> None:

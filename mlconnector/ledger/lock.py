@@ -1,9 +1,13 @@
-"""The run lock: one run of a connection at a time. The kernel drops it with the process, so none is ever stale."""
+"""The run lock: one run of a connection at a time. The kernel drops it with the process, so none is ever stale.
+
+The lock file says who holds it, since when and how far it is.
+"""
 
 from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +21,7 @@ except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
 _LONGEST = 300
+_NEWS_SECONDS = 1.0
 
 
 class RunLock:
@@ -30,6 +35,8 @@ class RunLock:
         self.path = lock_path(state)
         self._now = now
         self._file: int | None = None
+        self._holder = ""
+        self._told_at = 0.0
 
     def __enter__(self) -> Self:
         if fcntl is None:  # pragma: no cover - Windows
@@ -49,8 +56,15 @@ class RunLock:
             raise _no_lock(self.path, error) from error
         self._file = file
         started = self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._note(f"pid {os.getpid()} since {started} on {socket.gethostname()}\n")
+        self._holder = f"pid {os.getpid()} since {started} on {socket.gethostname()}"
+        self._note(f"{self._holder}\n")
         return self
+
+    def tell(self, text: str) -> None:
+        """How far the run is, for whoever finds the lock taken; written once a second at most."""
+        if self._file is not None and time.monotonic() - self._told_at >= _NEWS_SECONDS:
+            self._told_at = time.monotonic()
+            self._note(f"{self._holder}, {text}\n")
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
@@ -67,8 +81,9 @@ class RunLock:
 
     def _note(self, text: str) -> None:
         assert self._file is not None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0)
+        line = text.encode()[:_LONGEST]
+        os.pwrite(self._file, line, 0)
+        os.ftruncate(self._file, len(line))
 
 
 def lock_path(state: Path) -> Path:
@@ -86,7 +101,7 @@ def lock_holder(state: Path) -> str:
     except OSError:
         return ""
     words = holder.split()
-    if len(words) == 6 and words[1].isdigit() and words[5] == socket.gethostname():
+    if len(words) >= 6 and words[1].isdigit() and words[5].rstrip(",") == socket.gethostname():
         return holder if _lives(int(words[1])) else ""
     return holder
 

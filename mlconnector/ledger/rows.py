@@ -32,8 +32,9 @@ ON CONFLICT (flow, source_id) DO UPDATE SET
 FORGET = """
 UPDATE ledger INDEXED BY ledger_former SET target_key = NULL, target_id = NULL
 WHERE flow = ? AND target_key = ? AND owns = 0 AND target_id = ? AND source_id <> ?
+AND NOT (status = 'skipped' AND attempts > 0)
 """
-"""A counterpart that found a new owner is nobody else's any more, whoever it belonged to before."""
+"""A counterpart that found a new owner is nobody else's any more; but where the target said no, that is remembered."""
 ATTEMPT = "INSERT INTO attempts VALUES {rows}"
 
 JSON = msgspec.json.Encoder(order="sorted")
@@ -73,6 +74,7 @@ class Backfill:
 
 
 def is_new_owner(one: Settled) -> bool:
+    """Whether it came to own a key and a counterpart that it did not own before."""
     if one.step is None or one.key is None or one.outcome.target_id is None:
         return False
     before = one.before

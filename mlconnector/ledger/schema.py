@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 1
+VERSION = 3
 """`PRAGMA user_version` of a file that has every migration below: the gate that keeps sqlite_utils out of most runs."""
 
 # A record waits in `sending` (one row a chunk) while it is on its way; a row of `ledger` is written when it settled.
@@ -110,6 +110,35 @@ CREATE TABLE run_flows (
 ) WITHOUT ROWID;
 """
 
+# `parted`: counterparts that no record has. Removed ones (live = 0) come back for whoever has their key next; those
+# left behind when their record got another (live = 1) are removed unless somebody wants them.
+_SECOND = """
+CREATE TABLE parted (
+    flow TEXT NOT NULL,
+    key TEXT NOT NULL,
+    source_id TEXT NOT NULL,
+    target_id TEXT NOT NULL,
+    memo TEXT,
+    live INTEGER NOT NULL,
+    PRIMARY KEY (flow, key)
+) WITHOUT ROWID;
+CREATE INDEX ledger_unclear ON ledger (flow) WHERE tried IS NOT NULL;
+INSERT INTO parted
+    SELECT flow, target_key, source_id, target_id, memo, 0 FROM ledger
+    WHERE status = 'removed' AND owns = 0 AND target_key IS NOT NULL AND target_id IS NOT NULL
+    GROUP BY flow, target_key;
+"""
+
+# People who asked to be forgotten: a salted hash of their key (the salt is in `meta`), and the flow, empty for all.
+_THIRD = """
+CREATE TABLE forgotten (
+    flow TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    at TEXT NOT NULL,
+    PRIMARY KEY (flow, hash)
+) WITHOUT ROWID;
+"""
+
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings a file to VERSION; each step commits together with its record. Call it under the run lock."""
@@ -120,9 +149,22 @@ def migrate(connection: sqlite3.Connection) -> None:
 
     @migrations(name="0001_first")
     def _first(db: Database) -> None:
-        for statement in _FIRST.split(";\n"):
-            if statement.strip():
-                db.conn.execute(statement)
+        _execute(db, _FIRST)
+
+    @migrations(name="0002_parted")
+    def _second(db: Database) -> None:
+        _execute(db, _SECOND)
+
+    @migrations(name="0003_forgotten")
+    def _third(db: Database) -> None:
+        _execute(db, _THIRD)
 
     migrations.apply(Database(connection, execute_plugins=False))
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def _execute(db: Database, script: str) -> None:
+    """Statement by statement: executescript would commit the migration's transaction."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)

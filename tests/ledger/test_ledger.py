@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -16,49 +15,9 @@ import pytest
 
 from mlconnector.errors import Stop
 from mlconnector.ledger import Ledger, Settled
-from mlconnector.model import LedgerEntry, Outcome, Step
+from mlconnector.model import LedgerEntry, Left, Outcome, Step
+from tests.ledger.conftest import ANNA, BO, DIGEST, entry, files_no_longer_than, sent, settled, store
 from tests.toys import START, Clock
-
-ANNA, BO = "email:anna@nordkran.se", "email:bo@nordkran.se"
-DIGEST = b"d" * 16
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state.db"
-
-
-@pytest.fixture
-def ledger(path: Path, clock: Clock) -> Iterator[Ledger]:
-    with Ledger.open(path, "nordkran", clock.now) as ledger:
-        yield ledger
-
-
-def sent(source_id: str, key: str, status: Any = "created", **outcome: Any) -> Settled:
-    """A record that something was sent for."""
-    outcome.setdefault("target_id", f"t-{source_id}")
-    before = outcome.pop("before", None)
-    step = Step("create", source_id)
-    return Settled(source_id, Outcome(status, **outcome), step, key, DIGEST, START, before=before)
-
-
-def settled(source_id: str, status: Any, **outcome: Any) -> Settled:
-    """A record that was settled without sending."""
-    return Settled(source_id, Outcome(status, **outcome), wants=outcome.pop("wants", None))
-
-
-def store(ledger: Ledger, *records: Settled, run: int = 1) -> None:
-    ledger.finish("f", run, [], records)
-
-
-def entry(ledger: Ledger, source_id: str) -> LedgerEntry:
-    return ledger.entries("f", [source_id])[source_id]
-
 
 # one record
 
@@ -126,9 +85,44 @@ def test_a_key_has_one_owner(ledger: Ledger) -> None:
 @pytest.mark.parametrize("status", ["skipped", "removed"])
 def test_a_skipped_or_removed_record_owns_its_key_no_longer(ledger: Ledger, status: str) -> None:
     store(ledger, sent("c1", ANNA))
-    store(ledger, Settled("c1", Outcome(status)))  # type: ignore[arg-type]
+    step = Step("remove", "c1", None, "t-c1", was_key=ANNA) if status == "removed" else None
+    store(ledger, Settled("c1", Outcome(status, target_id="t-c1"), step))  # type: ignore[arg-type]
     assert ledger.owners("f", [ANNA]) == {} and entry(ledger, "c1").target_key == ANNA
-    assert ledger.removed("f", [ANNA]).keys() == ({ANNA} if status == "removed" else set())
+    assert ledger.parted("f", [ANNA]).keys() == ({ANNA} if status == "removed" else set())
+
+
+def test_a_counterpart_that_was_removed_elsewhere_is_inherited_there(ledger: Ledger) -> None:
+    store(ledger, sent("c1", ANNA))
+    step = Step("remove", "c1", None, "t-c1", was_key=ANNA)
+    gone = Outcome("removed", target_id="t-bo", key=BO, memo={"archived": {"status": "subscribed"}})
+    store(ledger, Settled("c1", gone, step, BO))
+    assert ledger.parted("f", [ANNA]) == {}
+    found = ledger.parted("f", [BO])[BO]
+    assert (found.target_id, found.memo) == ("t-bo", gone.memo)
+    store(ledger, sent("c2", BO, "updated", target_id="t-bo"))
+    assert ledger.parted("f", [BO]) == {}
+    assert ledger.owners("f", [BO])[BO].source_id == "c2"
+
+
+def test_what_was_left_behind_is_known_until_it_is_settled(ledger: Ledger) -> None:
+    store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
+    assert ledger.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
+    assert ledger.parted("f", [ANNA]) == {} and not ledger.is_wanted("f", ANNA)
+    step = Step("remove", "c1", None, "t-anna", was_key=ANNA)
+    ledger.settle_left("f", ANNA, 1, step, Outcome("removed", target_id="t-anna", memo={"archived": {}}))
+    assert ledger.left_behind("f") == [] and ledger.parted("f", [ANNA]).keys() == {ANNA}
+    assert ledger.attempts("f", "c1")[-1]["action"] == "remove"
+    ledger.settle_left("f", ANNA)
+    assert ledger.parted("f", [ANNA]) == {}
+
+
+def test_a_key_that_a_record_may_be_at_is_wanted_and_keeps_others_waiting(ledger: Ledger) -> None:
+    store(ledger, Settled("c1", Outcome("unknown"), Step("update", "c1"), tried_keys=(ANNA,)))
+    store(ledger, Settled("c2", Outcome("skipped", code="key-taken"), wants=ANNA))
+    assert ledger.unclear("f")[ANNA].source_id == "c1" and ledger.is_wanted("f", ANNA)
+    assert ledger.release("f") == 0
+    store(ledger, Settled("c1", Outcome("skipped", code="gone")))
+    assert ledger.unclear("f") == {} and ledger.release("f") == 1
 
 
 def test_a_counterpart_with_a_new_owner_is_nobody_elses(ledger: Ledger) -> None:
@@ -383,12 +377,8 @@ def pages_used_up(ledger: Ledger) -> Iterator[None]:
 def no_longer_files(ledger: Ledger) -> Iterator[None]:
     """The system's limit: it is the commit that fails."""
     path = Path(ledger._db.execute("PRAGMA database_list").fetchone()[2] + "-wal")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20_000, hard))
-    try:
+    with files_no_longer_than(path.stat().st_size + 20_000):
         yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("limited", [pages_used_up, no_longer_files])

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +11,14 @@ import pytest
 
 from mlconnector.errors import ConfigError, Stop
 from mlconnector.ledger import Ledger, schema
+from mlconnector.ledger.forgetting import forget
+from tests.ledger.conftest import ANNA
 from tests.toys import Clock
 
 NOW = Clock().now
+FLOW = "customers_to_members"
+OLD = Path(__file__).with_name("version_1.sql")
+"""A state file as version 1 left it, one chunk of a killed run in it."""
 
 
 def make(path: Path, name: str = "nordkran") -> Path:
@@ -27,6 +29,16 @@ def make(path: Path, name: str = "nordkran") -> Path:
 def tables(path: Path) -> list[Any]:
     db = sqlite3.connect(path)
     found = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
+    db.close()
+    return found
+
+
+def columns(path: Path) -> list[Any]:
+    db = sqlite3.connect(path)
+    query = (
+        "SELECT one.name, col.name, col.type FROM sqlite_master AS one, pragma_table_info(one.name) AS col"
+    )
+    found = db.execute(f"{query} ORDER BY one.name, col.cid").fetchall()
     db.close()
     return found
 
@@ -71,6 +83,40 @@ def test_a_file_whose_migration_was_cut_short_is_finished(tmp_path: Path) -> Non
     assert tables(make(path)) == found
     with Ledger.look(path, "nordkran", NOW) as ledger:
         assert ledger._db.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    path = tmp_path / "old.db"
+    db = sqlite3.connect(path)
+    db.executescript(OLD.read_text("utf-8"))
+    db.execute("PRAGMA user_version = 1")
+    db.close()
+    return path
+
+
+def test_a_file_of_version_1_becomes_what_a_new_one_is_and_loses_nothing(old: Path, tmp_path: Path) -> None:
+    with Ledger.open(old, "nordkran", NOW) as ledger:
+        assert ledger.counts(FLOW) == {"done": 1, "skipped": 1, "sending": 1}
+        assert ledger.owners(FLOW, [ANNA])[ANNA].name == "10000"
+        assert ledger.watermark(FLOW) == "2026-07-01T08:00:00.000Z"
+        assert [attempt["request_id"] for attempt in ledger.attempts(FLOW, "c1")] == ["r-1"]
+        assert not ledger.forgotten(FLOW) and forget(ledger, ANNA).attempts == 1
+        assert ANNA in ledger.forgotten(FLOW)
+    assert columns(old) == columns(make(tmp_path / "new.db"))
+
+
+def test_a_migration_that_fails_leaves_a_file_that_the_next_start_finishes(old: Path) -> None:
+    db = sqlite3.connect(old)
+    db.execute("CREATE TABLE forgotten (in_the_way TEXT)")
+    db.close()
+    assert "already exists" in refused(old).message
+    db = sqlite3.connect(old)
+    assert db.execute("PRAGMA user_version").fetchone() == (1,)
+    assert "0003_forgotten" not in [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations")]
+    db.execute("DROP TABLE forgotten")
+    db.close()
+    make(old)
 
 
 def test_where_there_is_no_file_yet_one_sees_an_empty_ledger_and_makes_none(tmp_path: Path) -> None:
@@ -143,22 +189,6 @@ def test_a_folder_is_refused(tmp_path: Path, how: str) -> None:
 def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     refused(tmp_path / "file" / "state.db")
-
-
-@pytest.fixture
-def as_nobody() -> Iterator[Path]:
-    """A folder of a user whom file rights hold for; root stands above them."""
-    with tempfile.TemporaryDirectory() as folder:
-        if os.geteuid() != 0:
-            yield Path(folder)
-            return
-        make(Path(folder) / "first.db")  # everything is imported while it can be read
-        os.chown(folder, 65534, 65534)
-        os.seteuid(65534)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(0)
 
 
 def test_a_file_that_may_not_be_written_is_refused(as_nobody: Path) -> None:

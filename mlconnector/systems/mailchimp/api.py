@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ class Member(msgspec.Struct):
     id: str = ""
     email_address: str = ""
     status: str = ""
-    last_changed: str = ""
+    last_changed: str | None = None
     contact_id: str | None = None
     merge_fields: dict[str, Any] | None = None
     tags: list[dict[str, Any]] | None = None
@@ -72,8 +72,13 @@ class BulkAnswer(msgspec.Struct):
     errors: list[BulkError] | None = None
 
 
+class _Listed(msgspec.Struct):
+    id: str = ""
+    email_address: str | None = None
+
+
 class _Page(msgspec.Struct):
-    members: list[Member] = []
+    members: list[_Listed] = []
     total_items: int = 0
 
 
@@ -168,7 +173,9 @@ class Api:
                 began = began or answer.date()
                 totals.append(page.total_items)
                 for member in page.members:
-                    found.update((member.id, member_hash(member.email_address)))
+                    found.add(member.id)
+                    if member.email_address:
+                        found.add(member_hash(member.email_address))
             if len(set(totals)) <= 1:
                 break
         return found, began
@@ -192,18 +199,25 @@ class Api:
                 return
             offset += max(len(page.members) - PAGE_OVERLAP, 1)
 
-    def bulk(self, audience: str, members: Sequence[Mapping[str, Any]]) -> tuple[BulkAnswer, Answer]:
-        """Adds or updates up to 500 members; never says `status` (sheet 7.1).
+    def bulk(
+        self, audience: str, members: Callable[[], Sequence[Mapping[str, Any]]]
+    ) -> tuple[BulkAnswer, Answer]:
+        """Adds or updates up to 500 members; never says `status` (sheet 7.1). `members` is asked before each attempt.
 
         Raises Uncertain when no answer came: the caller waits and repeats, since the old call may still run.
         """
-        if any("status" in member for member in members):
-            raise AssertionError("a bulk call must not carry a status")
+
+        def body() -> dict[str, Any]:
+            found = members()
+            if any("status" in member for member in found):
+                raise AssertionError("a bulk call must not carry a status")
+            return {"members": found, "update_existing": True}
+
         answer = self.http.send(
             "POST",
             f"/lists/{audience}",
             params={"skip_merge_validation": "true", "skip_duplicate_check": "true"},
-            json={"members": members, "update_existing": True},
+            json=body,
             repeatable=False,
         )
         return _decoded(_BULK, answer), answer
@@ -219,12 +233,18 @@ class Api:
     def revive(
         self, audience: str, hash_: str, body: Mapping[str, Any], status: str
     ) -> tuple[Member, Answer]:
-        """Brings an archived member back with the status it had when this connection archived it (sheet 4.5)."""
-        return self._send_member("PUT", audience, hash_, {**body, "status": status})
+        """Brings an archived member back with the status it had when this connection archived it (sheet 4.5).
+
+        Not repeatable: somebody may opt out between two attempts. Without an answer: look, and decide anew.
+        """
+        return self._send_member("PUT", audience, hash_, {**body, "status": status}, repeatable=False)
 
     def archive(self, audience: str, hash_: str) -> Answer:
-        """Archives a member: reversible, not an opt-out. A second time is 405 or 404 (sheet 11.5)."""
-        return self.http.send("DELETE", f"/lists/{audience}/members/{hash_}", repeatable=True)
+        """Archives a member: reversible, not an opt-out. A second time is 405 or 404 (sheet 11.5).
+
+        Not repeatable: how it stood before is remembered, and may be another a minute later.
+        """
+        return self.http.send("DELETE", f"/lists/{audience}/members/{hash_}", repeatable=False)
 
     def tag(self, audience: str, hash_: str, names: Mapping[str, bool]) -> Answer:
         """Adds (True) and takes away (False) tags by name; starts no automation (sheet 4.8)."""
@@ -240,14 +260,14 @@ class Api:
         return self._send_member(method, audience, hash_, body)
 
     def _send_member(
-        self, method: str, audience: str, hash_: str, body: Mapping[str, Any]
+        self, method: str, audience: str, hash_: str, body: Mapping[str, Any], *, repeatable: bool = True
     ) -> tuple[Member, Answer]:
         answer = self.http.send(
             method,
             f"/lists/{audience}/members/{hash_}",
             params={"skip_merge_validation": "true"},
             json=body,
-            repeatable=True,
+            repeatable=repeatable,
         )
         return _decoded(_MEMBER, answer), answer
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
-from mlconnector.errors import ConfigError, Later, Rejected, Stop, Uncertain, mask_addresses
+from mlconnector.errors import Later, Rejected, Stop, Uncertain, mask_addresses
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status, Tools
 from mlconnector.systems.mailchimp.api import Api, BulkAnswer, BulkError, BulkMember, code_of
+from mlconnector.systems.mailchimp.archived import Archived
 from mlconnector.systems.mailchimp.member import Audience, Draft, alike
 from mlconnector.systems.mailchimp.single import Single, speaks_of_status
 
@@ -18,13 +20,16 @@ log = logging.getLogger("mlconnector.mailchimp")
 
 TRIES = 3
 REFUSED_CALL_BUDGET = 40
-"""Calls spent on finding the bad record in a chunk that is refused as a whole."""
+"""Calls spent on finding the bad record in a chunk that is refused, or fails, as a whole."""
+FAILURES_IN_A_ROW = 3
+"""After so many members on which the server failed, it is the server and not the members."""
 TIMED_OUT_PAUSE_SECONDS = 60.0
 """A call that timed out may still run and holds one of the user's ten places."""
 SHOWN_TAGS = 50
 _TOGETHER = "Mailchimp refused it together with others; which of them it means is found out in the next runs"
 
 Outcomes = dict[str, Outcome]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -35,57 +40,91 @@ class Bulk:
     audience: Audience
     single: Single
     tools: Tools
+    archived: Archived
     works: bool = field(default=True)
+    failures: int = 0
+    """How many single members in a row the server failed on."""
 
     def send(self, drafts: Sequence[Draft], outcomes: Outcomes) -> None:
         """Adds an outcome by source id for each draft; those it has when it raises were carried out."""
-        if self.works:
-            self._send(list(drafts), outcomes, [REFUSED_CALL_BUDGET], TRIES)
-        else:
+        if not self.works:
             self._one_by_one(drafts, outcomes)
+            return
+        self._send(list(drafts), outcomes, [REFUSED_CALL_BUDGET], TRIES)
+        if len(drafts) > 1 and all(outcomes[draft.step.source_id].status == "unknown" for draft in drafts):
+            raise Later(
+                "mailchimp: no clear answer for a whole chunk, in parts neither",
+                hint="the next run finds out what was done and goes on",
+            )
 
     def _one_by_one(self, drafts: Sequence[Draft], outcomes: Outcomes) -> None:
         """The fall-back: a PUT each."""
         for draft in drafts:
             outcomes[draft.step.source_id] = self.guarded(self.single.upsert, draft)
 
-    def guarded(self, write: Callable[[Draft], Outcome], draft: Draft) -> Outcome:
-        """A refusal or a lost answer concerns this one member only."""
+    def guarded(self, write: Callable[[Draft], T], draft: Draft) -> T | Outcome:
+        """A refusal or a lost answer concerns this one member only, and so does a server error, unless they go on."""
         try:
-            return write(draft)
+            done = write(draft)
         except Rejected as error:
             return draft.refused(error, self.tools.now())
         except Uncertain as error:
             return _unknown(error)
+        except Later as error:
+            if error.status < 500 or error.status == 503 or self.failures >= FAILURES_IN_A_ROW:
+                raise
+            self.failures += 1
+            return Outcome("unknown", code="no-answer", reason=error.message, request_id=error.request_id)
+        self.failures = 0
+        return done
 
     def _send(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int) -> None:
+        """One call. Who turns out to be archived before an attempt is left out and settled alone."""
+        sent: list[Draft] = []
+
+        def members() -> list[Mapping[str, Any]]:
+            sent[:] = self._not_archived(drafts)
+            return [draft.bulk_body() for draft in sent]
+
         try:
-            answer, raw = self.api.bulk(self.audience.id, [draft.bulk_body() for draft in drafts])
+            answer, raw = self.api.bulk(self.audience.id, members)
         except Uncertain as error:
             self._send_again(drafts, outcomes, budget, tries - 1, error)
+            return
         except Rejected as error:
             self._refused(drafts, outcomes, budget, error)
-        else:
-            self._join(drafts, outcomes, answer, raw)
+            return
+        self._join(sent, outcomes, answer, raw)
+        if len(sent) < len(drafts):
+            ids = {draft.step.source_id for draft in sent}
+            for draft in drafts:
+                if draft.step.source_id not in ids:
+                    outcomes[draft.step.source_id] = self.guarded(self.single.revive, draft)
+
+    def _not_archived(self, drafts: Sequence[Draft]) -> list[Draft]:
+        if all(draft.seen for draft in drafts):
+            return list(drafts)
+        self.archived.refresh(self.audience)
+        return [draft for draft in drafts if draft.seen or draft.hash not in self.archived]
 
     def _send_again(
         self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int, error: Uncertain
     ) -> None:
-        if tries == 0:
+        if tries == 0 and (len(drafts) == 1 or budget[0] < 0):
             outcomes.update((draft.step.source_id, _unknown(error)) for draft in drafts)
             return
         self.tools.sleep(TIMED_OUT_PAUSE_SECONDS if error.timed_out else 2.0)
-        if error.timed_out and len(drafts) > 1:
-            self._in_halves(drafts, outcomes, budget, tries)
+        if len(drafts) > 1 and (
+            error.timed_out or tries == 0
+        ):  # too much at once, or one the server fails on
+            budget[0] -= 2
+            self._in_halves(drafts, outcomes, budget, max(tries, 1))
         else:
             self._send(drafts, outcomes, budget, tries)
 
     def _refused(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], error: Rejected) -> None:
         if error.status == 404:
-            raise ConfigError(
-                f"mailchimp: the audience {self.audience.name} is not there any more",
-                hint="correct `audience` in the connection file",
-            )
+            raise self.audience.is_gone()
         if speaks_of_status(error):
             log.warning("mailchimp takes no status_if_new in bulk calls here: members are written one by one")
             self.works = False
@@ -153,15 +192,22 @@ class Bulk:
         if (
             draft.is_known
         ):  # archived after that was looked up, or the person took another address: it goes back
-            self.api.archive(self.audience.id, member.id)
+            self._put_back(member.id or draft.hash)
             return self.single.follow(draft) if draft.contact else draft.stays_archived()
         return self._tagged(draft, member, "created", raw)
+
+    def _put_back(self, hash_: str) -> None:
+        try:
+            self.api.archive(self.audience.id, hash_)
+        except Rejected as error:
+            if error.status not in (404, 405):
+                raise
 
     def _tagged(self, draft: Draft, member: BulkMember, status: Status, raw: Answer) -> Outcome:
         """Tags came with the call, unless the answer shows that this account ignores them there."""
         changes = self._tag_changes(draft, member)
         if changes:
-            self.api.tag(self.audience.id, member.id, changes)
+            self.api.tag(self.audience.id, member.id or draft.hash, changes)
         return draft.done(status, member, raw)
 
     def _tag_changes(self, draft: Draft, member: BulkMember) -> dict[str, bool]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mlconnector.errors import ConnectorError, Rejected, mask_addresses
+from mlconnector.errors import ConfigError, ConnectorError, Rejected, mask_addresses
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status, Step, value
 from mlconnector.systems.mailchimp.api import BulkMember, Member, member_hash
@@ -57,6 +57,13 @@ class Audience:
     double_optin: bool = False
     types: Mapping[str, str] | None = None
 
+    def is_gone(self) -> ConfigError:
+        """What ends a run whose audience was deleted."""
+        return ConfigError(
+            f"mailchimp: the audience {self.name} is not there any more",
+            hint="correct `audience` in the connection file",
+        )
+
 
 @value
 class Draft:
@@ -85,19 +92,20 @@ class Draft:
         return cls(step, audience, address, member_hash(address), old_hash)
 
     @property
-    def was_hash(self) -> str:
-        """Where the member was when it was last heard of."""
-        return self.old_hash or hash_of_key(self.step.was_key or "")
+    def places(self) -> list[str]:
+        """Where the record's member may be: at the id it had, or where a send without an answer was to bring it."""
+        return list(dict.fromkeys([*([self.old_hash] if self.old_hash else []), *self.sent_to]))
+
+    @property
+    def taken(self) -> Mapping[str, Any]:
+        """The address the person took in Mailchimp: the member's `id`, and the record's key that it stands `for`."""
+        found: Mapping[str, Any] | None = (self.step.memo or {}).get("taken")
+        return found or {}
 
     @property
     def contact(self) -> str:
         """The contact it is linked to: that id stays when the address changes (sheet 4.3); "" if it is not known."""
         return str((self.step.memo or {}).get("contact", "")) if self.old_hash else ""
-
-    @property
-    def moves(self) -> bool:
-        """Whether the source gave it another address, which is not to be taken for a change made in Mailchimp."""
-        return self.step.mapped is not None and self.step.was_key != self.step.mapped.key
 
     @property
     def sent_to(self) -> list[str]:
@@ -144,8 +152,26 @@ class Draft:
         return {**changes, **{tag: True for tag in self.tags if tag.lower() not in known}}
 
     def keeps_address(self, member: Member | BulkMember) -> bool:
-        """Whether the person took this member's address in Mailchimp: it stands until the source gives a new one."""
-        return not self.moves and member.id not in (self.hash, *self.sent_to)
+        """Whether the person took this member's address: it stands until the source gives a new one."""
+        key = self.step.mapped.key if self.step.mapped is not None else self.step.was_key
+        return bool(member.id) and self.taken == {"id": member.id, "for": key}
+
+    def not_archived_by_us(self) -> Draft:
+        """The same, without what was remembered of a member that was archived."""
+        memo = {name: value for name, value in (self.step.memo or {}).items() if name != "archived"}
+        return replace(self, step=replace(self.step, memo=memo))
+
+    def found_elsewhere(self, member: Member) -> Outcome:
+        """Its contact is at another address; if that is no other record's, the next attempt goes on there."""
+        reason = "its member has another address in Mailchimp now; it is written there if no other record has that one"
+        taken = {"id": member.id, "for": self.step.was_key}
+        return Outcome(
+            "held",
+            code="found-elsewhere",
+            reason=reason,
+            key=key_of(member),
+            memo={**(self.step.memo or {}), "taken": taken},
+        )
 
     def body(self, member: Member | None = None) -> dict[str, Any]:
         """Everything but status and tags: what can be sent about anybody, or this member, at any time."""
@@ -185,7 +211,7 @@ class Draft:
         """It worked. The contact is remembered, and the tags, so that one dropped later can be taken away."""
         return Outcome(
             status,
-            target_id=self.target_id(member.id),
+            target_id=self.target_id(member.id or self.hash),
             answer=str(answer.status) if answer else "",
             request_id=answer.request_id if answer else "",
             memo=self._memo(member),
@@ -193,19 +219,24 @@ class Draft:
 
     def interrupted(self, member: Member | BulkMember, error: ConnectorError, now: datetime) -> Outcome:
         """It was written, but what belongs to it (tags) could not be: it is linked, and taken up again."""
+        ours = None if self.is_known else member  # a known member that was made anew is none of ours
         return Outcome(
             "failed",
-            target_id=self.target_id(member.id),
+            target_id=self.target_id(member.id or self.hash) if ours else self.step.target_id,
             code="later",
             reason=error.message,
             retry_at=now,
             request_id=error.request_id,
-            memo=self._memo(member),
+            memo=self._memo(ours) if ours else self.step.memo,
         )
 
     def _memo(self, member: Member | BulkMember) -> Mapping[str, Any] | None:
         contact = member.contact_id or self.contact
-        memo = {**({"contact": contact} if contact else {}), **({"tags": self.tags} if self.tags else {})}
+        memo: dict[str, Any] = {"contact": contact} if contact else {}
+        if self.tags:
+            memo["tags"] = self.tags
+        if self.keeps_address(member):
+            memo["taken"] = self.taken
         return memo if memo or self.step.memo else None
 
     def member_gone(self) -> Outcome:
@@ -228,6 +259,11 @@ class Draft:
             answer=error.answer,
             request_id=error.request_id,
         )
+
+
+def key_of(member: Member) -> str:
+    """A member's key, as the ledger spells it."""
+    return f"email:{member.email_address.strip().lower()}"
 
 
 def hash_of_key(key: str) -> str:

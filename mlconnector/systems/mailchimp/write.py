@@ -6,16 +6,13 @@ counts as new in a bulk call (sheet 7.1), so it is found out before.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Literal
 
 from mlconnector.errors import ConfigError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Outcome, Step, Tools
 from mlconnector.systems.mailchimp.api import Api
+from mlconnector.systems.mailchimp.archived import Archived, needed
 from mlconnector.systems.mailchimp.bulk import Bulk
 from mlconnector.systems.mailchimp.member import Audience, Draft, MergeField, clashes, hash_of_key
 from mlconnector.systems.mailchimp.single import Single
@@ -25,10 +22,6 @@ FEW = 10
 
 Of more than these, those that are not linked yet are, if they are so few; for the others the list of archived
 members is read, and such a list may lag by seconds (sheet 4.10)."""
-REFRESH_SECONDS = 10.0
-"""How old the list of archived members may get before its news are read."""
-
-Standing = Literal["archived", "absent", "there", "not-looked"]
 
 
 class MemberWriter:
@@ -52,7 +45,7 @@ class MemberWriter:
 
     def prepare(self, entity: str) -> None:
         """Finds the audience and creates the merge fields that are missing (sheet 5). Raises ConfigError."""
-        with _needed("its audiences"):
+        with needed("its audiences"):
             found = self._find_audience()
         types = _types(self._api, found)
         for wanted in self._wanted:
@@ -66,7 +59,7 @@ class MemberWriter:
             )
         self._audience = replace(found, types=types)
         self._single = Single(self._api, found.id, self._tools.now)
-        self._bulk = Bulk(self._api, self._audience, self._single, self._tools)
+        self._bulk = Bulk(self._api, self._audience, self._single, self._tools, self._archived)
 
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Remote ids by `email:<address>`; archived members count as there."""
@@ -95,38 +88,47 @@ class MemberWriter:
     def _write(
         self, drafts: Sequence[Draft], single: Single, bulk: Bulk, outcomes: dict[str, Outcome]
     ) -> None:
-        together: list[Draft] = []
-        for draft, standing in zip(drafts, self._standings(drafts), strict=True):
-            alone = _single_for(single, draft, standing)
+        """Those that may move members or archive them first, so that what is looked up after that still holds."""
+        rest: list[Draft] = []
+        for draft in drafts:
+            alone = _moves_or_leaves(single, draft)
             if alone is not None:
                 outcomes[draft.step.source_id] = bulk.guarded(alone, draft)
             else:
-                together.append(replace(draft, seen=True) if standing == "there" else draft)
+                rest.append(draft)
+        together = []
+        for draft in self._seen(rest, bulk, outcomes):
+            if draft.archived_by_us:
+                outcomes[draft.step.source_id] = bulk.guarded(single.upsert, draft)
+            else:
+                together.append(draft)
         if together:
             bulk.send(together, outcomes)
 
-    def _standings(self, drafts: Sequence[Draft]) -> list[Standing]:
-        writes = [draft for draft in drafts if draft.step.action != "remove"]
-        unlinked = [draft for draft in writes if draft.old_hash != draft.hash]
-        looked_at = writes if len(writes) <= FEW else unlinked if len(unlinked) <= FEW else []
-        found = {draft.step.source_id: self._look(draft) for draft in looked_at}
-        if len(looked_at) < len(writes):
-            with _needed("the list of archived members"):
-                self._archived.refresh(self._audience.id if self._audience else "")
-            rest = [draft for draft in writes if draft.step.source_id not in found]
-            found.update((draft.step.source_id, self._list_says(draft)) for draft in rest)
-        return [found.get(draft.step.source_id, "not-looked") for draft in drafts]
+    def _seen(self, drafts: Sequence[Draft], bulk: Bulk, outcomes: dict[str, Outcome]) -> list[Draft]:
+        """Looks at those that are to be looked at, and settles what needs no bulk call by what was seen."""
+        unlinked = [draft for draft in drafts if draft.old_hash != draft.hash]
+        looked_at = drafts if len(drafts) <= FEW else unlinked if len(unlinked) <= FEW else []
+        ids = {draft.step.source_id for draft in looked_at}
+        left = [draft for draft in drafts if draft.step.source_id not in ids]
+        for draft in looked_at:
+            outcome = bulk.guarded(self._look, draft)
+            if isinstance(outcome, Draft):
+                left.append(outcome)
+            else:
+                outcomes[draft.step.source_id] = outcome
+        return left
 
-    def _list_says(self, draft: Draft) -> Standing:
-        ours = self._single.put_away if self._single else {}
-        return "archived" if draft.hash in self._archived or draft.hash in ours else "not-looked"
-
-    def _look(self, draft: Draft) -> Standing:
-        with _needed("a member by its address"):
+    def _look(self, draft: Draft) -> Outcome | Draft:
+        """The draft as one that was seen, or what became of it where it takes more than the bulk call."""
+        assert self._single is not None
+        with needed("a member by its address"):
             member = self._api.member(draft.audience.id, draft.hash)
         if member is None:
-            return "absent"
-        return "archived" if member.status == "archived" else "there"
+            return self._single.follow(draft) if draft.old_hash else draft
+        if member.status == "archived":
+            return self._single.revive(draft)
+        return replace(draft, seen=True)
 
     def _create_merge_field(self, audience: Audience, wanted: MergeField) -> Mapping[str, str]:
         try:
@@ -147,54 +149,13 @@ class MemberWriter:
 
 
 def _types(api: Api, audience: Audience) -> dict[str, str]:
-    with _needed("the merge fields"):
+    with needed("the merge fields"):
         return dict(api.merge_fields(audience.id))
 
 
-class Archived:
-    """Hashes of the archived members of an audience; shared by the lanes of a run."""
-
-    def __init__(self, api: Api, tools: Tools) -> None:
-        self._api = api
-        self._tools = tools
-        self._hashes: set[str] = set()
-        self._read_at: datetime | None = None
-        self._news_since: datetime | None = None  # by Mailchimp's clock, not by this machine's
-        self._lock = threading.Lock()
-
-    def __contains__(self, hash_: str) -> bool:
-        return hash_ in self._hashes
-
-    def refresh(self, audience: str) -> None:
-        """Reads the list once, its news every REFRESH_SECONDS."""
-        with self._lock:
-            now = self._tools.now()
-            if self._read_at is not None and (now - self._read_at).total_seconds() < REFRESH_SECONDS:
-                return
-            found, began = self._api.archived(audience, self._news_since)
-            self._hashes |= found
-            self._news_since = began - timedelta(hours=1) if began else None
-            self._read_at = now
-
-
-@contextmanager
-def _needed(what: str) -> Iterator[None]:
-    """A refusal here is not one member's: without `what` nothing can be written safely."""
-    try:
-        yield
-    except Rejected as error:
-        raise ConfigError(
-            f"mailchimp does not give {what}: {error.message}",
-            hint="run: mlconnector check",
-            request_id=error.request_id,
-        ) from None
-
-
-def _single_for(single: Single, draft: Draft, standing: Standing) -> Callable[[Draft], Outcome] | None:
+def _moves_or_leaves(single: Single, draft: Draft) -> Callable[[Draft], Outcome] | None:
+    """How a member is written that may be archived by it, or brought to another address."""
     if draft.step.action == "remove":
         return single.remove
-    if standing == "archived":
-        return single.revive
-    if draft.old_hash is not None and (draft.old_hash != draft.hash or draft.sent_to or standing == "absent"):
-        return single.follow
-    return single.upsert if draft.archived_by_us else None
+    elsewhere = draft.old_hash is not None and (draft.old_hash != draft.hash or draft.sent_to)
+    return single.follow if elsewhere else None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mlconnector.errors import Later
-from mlconnector.model import Step
+from mlconnector.model import Outcome, Step
 from mlconnector.sandbox import Reply, Request
 from mlconnector.systems.mailchimp.emulator import Mailchimp
 from tests.systems.mailchimp.writing import ANNA, MANY, Busy, Desk, create, remove, running, update
@@ -21,6 +22,13 @@ def linked(both: Desk, mail: Busy, email: str = ANNA) -> dict[str, str]:
     return {"contact": found["contact_id"]}
 
 
+def found_there(both: Desk, step: Step) -> Outcome:
+    """What came of a step whose contact is elsewhere, once the engine said that nobody else has that address."""
+    held = both.one(step)
+    assert (held.status, held.code) == ("held", "found-elsewhere")
+    return both.one(replace(step, memo=held.memo, tried_keys=(held.key or "",)))
+
+
 def still(email: str, target_id: str, memo: dict[str, str] | None) -> Step:
     """The record changed, its address did not."""
     return replace(update(email, target_id, memo), was_key=f"email:{email}")
@@ -31,17 +39,51 @@ def test_an_address_that_the_person_changed_in_mailchimp_stands(both: Desk, mail
     mail.add_member("Customers", ANNA, status)
     memo = linked(both, mail)
     mail.email_change("Customers", ANNA, OWN)
-    outcome = both.one(still(ANNA, both.id(ANNA), memo))
+    outcome = found_there(both, still(ANNA, both.id(ANNA), memo))
     assert (outcome.status, outcome.code) == ("updated", "address-changed-there")
     assert both.status(OWN) == status and both.status(ANNA) in (None, "archived")
+    again = both.one(still(ANNA, outcome.target_id or "", dict(outcome.memo or {})))
+    assert (again.status, again.code, again.target_id) == ("updated", "address-changed-there", both.id(OWN))
 
 
 def test_a_new_address_in_the_source_moves_the_contact_from_wherever_it_is(both: Desk, mail: Busy) -> None:
     mail.add_member("Customers", ANNA, "unsubscribed")
     memo = linked(both, mail)
     mail.email_change("Customers", ANNA, OWN)
-    both.one(replace(update(NEW, both.id(ANNA), memo), was_key=f"email:{ANNA}"))
+    found_there(both, replace(update(NEW, both.id(ANNA), memo), was_key=f"email:{ANNA}"))
     assert both.status(NEW) == "unsubscribed" and both.status(OWN) is None
+
+
+@pytest.mark.parametrize("step", ["update", "remove"])
+def test_a_contact_whose_address_is_another_records_by_now_is_left_to_it(
+    both: Desk, mail: Busy, step: str
+) -> None:
+    mail.add_member("Customers", ANNA)
+    memo = linked(both, mail)
+    mail.email_change("Customers", ANNA, OWN)
+    asked = remove(ANNA, both.id(ANNA), memo) if step == "remove" else still(ANNA, both.id(ANNA), memo)
+    held = both.one(asked)
+    assert (held.status, held.code, held.key) == ("held", "found-elsewhere", f"email:{OWN}")
+    outcome = both.one(
+        replace(asked, memo=held.memo)
+    )  # the engine does not give the key: another record has it
+    assert outcome.code in (["already-away"] if step == "remove" else ["member-gone", "archived"])
+    assert both.status(OWN) == "subscribed" and both.status(ANNA) in (None, "archived")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("archived", [False, True])
+def test_nobody_is_made_for_a_record_that_was_linked(
+    both: Desk, mail: Busy, legacy: bool, archived: bool
+) -> None:
+    mail.add_member("Customers", ANNA, "unsubscribed")
+    memo: dict[str, Any] = linked(both, mail)
+    mail.email_change("Customers", ANNA, OWN)
+    mail.switches.bulk_legacy = legacy
+    if archived:
+        memo["archived"] = {"status": "subscribed", "at": "2026-01-01T00:00:00+00:00"}
+    both.one(still(ANNA, both.id(ANNA), memo))
+    assert both.status(ANNA) in (None, "archived") and both.status(OWN) == "unsubscribed"
 
 
 def test_a_move_without_an_answer_is_found_where_it_was_going(both: Desk, mail: Busy) -> None:
@@ -93,7 +135,7 @@ def test_who_changed_the_address_there_leaves_and_comes_back_with_that_address(
     memo = linked(both, mail)
     target_id = both.id(ANNA)
     mail.email_change("Customers", ANNA, OWN)
-    away = both.one(remove(ANNA, target_id, memo))
+    away = found_there(both, remove(ANNA, target_id, memo))
     assert both.status(OWN) == "archived"
     back = both.one(still(ANNA, away.target_id or "", dict(away.memo or {})))
     assert (back.status, back.code) == ("updated", "address-changed-there")

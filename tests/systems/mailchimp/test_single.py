@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mlconnector.model import Outcome, Step
+from mlconnector.model import Left, Outcome, Step
 from tests.systems.mailchimp.writing import ANNA, MANY, OTTO, Busy, Desk, create, mapped, remove, update
 
 NEW = "anna.lind@nordkran.se"
@@ -57,7 +57,8 @@ def test_of_two_members_that_become_one_the_stricter_consent_wins(
     mail.add_member("Customers", NEW, new)
     outcome = both.one(moved(both, fields={"COMPANY": "Nordkran"}))
     assert (outcome.status, outcome.code, outcome.target_id) == ("updated", "address-taken", both.id(NEW))
-    assert (both.status(ANNA), both.status(NEW)) == ("archived", wanted)
+    assert outcome.left == (Left(f"email:{ANNA}", both.id(ANNA)),)  # the engine sees to it
+    assert (both.status(ANNA), both.status(NEW)) == (old, wanted)
     assert both.fields(NEW)["COMPANY"] == "Nordkran"
 
 
@@ -105,8 +106,8 @@ def test_two_members_that_became_one_before_the_outcome_was_lost_stay_one(both: 
     mail.add_member("Customers", NEW)
     both.one(moved(both))
     outcome = both.one(replace(moved(both), again=True))
-    assert (outcome.status, outcome.target_id) == ("updated", both.id(NEW))
-    assert (both.status(ANNA), both.status(NEW)) == ("archived", "subscribed")
+    assert (outcome.status, outcome.target_id, len(outcome.left)) == ("updated", both.id(NEW), 1)
+    assert (both.status(ANNA), both.status(NEW)) == ("subscribed", "subscribed")
 
 
 def test_a_half_postal_address_stored_there_does_not_hinder_a_change_of_address(
@@ -128,7 +129,7 @@ def test_records_that_swap_addresses_keep_both_members_as_they_stood(
     writer = desk.writer()
     others = [create(f"m{place}@nordkran.se") for place in range(MANY if many else 0)]
     first = writer.write("member", [*others, Step("update", "o", mapped(ANNA), desk.id(OTTO))])[-1]
-    assert (first.status, first.target_id, desk.status(OTTO)) == ("updated", desk.id(ANNA), "archived")
+    assert (first.status, first.target_id, desk.status(OTTO)) == ("updated", desk.id(ANNA), status)
     mail.clock.advance(2)
     second = writer.write("member", [*others, create(OTTO, "a")])[-1]
     assert (second.status, desk.status(OTTO)) == ("updated", status)
@@ -231,8 +232,15 @@ def test_who_was_asked_to_confirm_cannot_be_archived_before(desk: Desk, mail: Bu
 
 def test_who_was_never_linked_is_removed_by_the_address_it_was_sent_with(desk: Desk, mail: Busy) -> None:
     mail.add_member("Customers", ANNA)
-    assert desk.one(remove(ANNA, None)).status == "removed"
+    sent = replace(remove(ANNA, None), tried_keys=(f"email:{ANNA}",))
+    assert desk.one(sent).status == "removed"
     assert desk.status(ANNA) == "archived"
+
+
+def test_who_was_certainly_never_sent_is_nobodys(desk: Desk, mail: Busy) -> None:
+    mail.add_member("Customers", ANNA)
+    assert desk.one(remove(ANNA, None)).code == "already-away"
+    assert desk.status(ANNA) == "subscribed"
 
 
 # one by one, where the bulk call does not work
