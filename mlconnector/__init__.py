@@ -11,7 +11,8 @@ The one invariant: nothing lies behind the watermark that the ledger does not ho
 - `model`, `errors`: the words, and the errors named by what the run does next. Standard library only.
 - `decide`, `mapping` (with `reading`, `conditions`, `transforms`), `flows`, `summary`, `remedies`: pure.
 - `engine` plans and `lanes` writes; `signals` says where batches come from, `plan` is the target of a dry run.
-- `ledger`: the state file and the run lock. `http`, `auth`: calls. `secrets`: the keyring. One home for each library.
+- `ledger`: the state file and the run lock; `ledger.upkeep` and `ledger.forgetting` are for between runs.
+  `http`, `auth`: calls. `secrets`: the keyring. One home for each library.
 - `systems/<vendor>`: one folder each, seen through `systems.base`; no vendor knows another, the ledger or a flow.
 - `config` (with `yamlfile`, `explain`, `template`, `schema`): the connection file, every mistake at once.
 - `report`, `logs`: what leaves the program as text. `cli` alone builds things and exits.
@@ -42,7 +43,8 @@ Where this differs from the design notes, section by section, and why:
    A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
    which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
    for, `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
-   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added.
+   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added, and `forgotten`: salted hashes
+   of the keys of people who asked to be forgotten (the salt is in `meta`); the engine skips a record that maps to one.
 5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
    written for it. A record whose key belonged to a removed one inherits that one's counterpart. What a target that
    does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.

@@ -31,8 +31,8 @@ from mlconnector.yamlfile import Document, read_document
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)"
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _SECRET = re.compile(r"secret|passwor[dt]|passwd|api_?key|token|credential", re.IGNORECASE)
-_DURATION = re.compile(r"(\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+DURATION = re.compile(r"(\d+)([smhd])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST_OVERLAP = timedelta(days=30)
 
 
@@ -43,6 +43,46 @@ class Brake(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         int, Meta(ge=0, le=100, description="percent of the known records; 100 lets all pass")
     ] = 30
     at_least: Annotated[int, Meta(ge=0, description="so many records always pass")] = 20
+
+
+class Healthcheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A monitoring service that every `sync` tells how it went; what is empty is not told."""
+
+    ping_url: Annotated[
+        str,
+        Meta(
+            description="the address of a check at healthchecks.io or alike; /start and /fail are put behind it"
+        ),
+    ] = ""
+    start_url: Annotated[str, Meta(description="told that a run begins, in place of ping_url/start")] = ""
+    success_url: Annotated[str, Meta(description="told that a run went well, in place of ping_url")] = ""
+    fail_url: Annotated[str, Meta(description="told that a run went wrong, in place of ping_url/fail")] = ""
+
+    def is_wanted(self) -> bool:
+        """Whether there is anybody to tell."""
+        return any(msgspec.structs.astuple(self))
+
+
+class SecretSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where secrets are looked for, besides the environment and systemd's credentials folder."""
+
+    command: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...] | None,
+        Meta(
+            description="a program and its words that print one secret, run without a shell, such as"
+            ' `[pass, show, "mlconnector/{connection}/{name}"]`'
+        ),
+    ] = None
+    keyring: Annotated[
+        bool | None,
+        Meta(
+            description="whether the keyring is asked. Not given: if there is no command; true: also for what the"
+            " command does not give; false: never"
+        ),
+    ] = None
+    allow_plaintext_keyring: Annotated[
+        bool, Meta(description="lets a keyring serve that keeps secrets in a file in clear text")
+    ] = False
 
 
 class FileHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -74,6 +114,12 @@ class FileHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         ),
     ] = "10m"
     brake: Annotated[Brake, Meta(description="when a run that would change too much stops")] = Brake()
+    secrets: Annotated[
+        SecretSettings, Meta(description="where secrets are looked for; they never stand here")
+    ] = SecretSettings()
+    healthcheck: Annotated[
+        Healthcheck, Meta(description="a monitoring service that is told how each sync went")
+    ] = Healthcheck()
 
 
 class FlowHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -126,6 +172,8 @@ class Connection:
     state: Path
     overlap: timedelta
     brake: Brake
+    secrets: SecretSettings
+    healthcheck: Healthcheck
     systems: Mapping[str, SystemPart]
     flows: tuple[BoundFlow, ...]
 
@@ -223,11 +271,15 @@ class _Reading:
             raise self.document.error([Problem((), what)])
         self._take_out_secrets(data)
         head = self._convert(data, FileHead, ())
+        for group, part in _groups({"healthcheck": data.get("healthcheck")}):
+            self.problems += [Problem((group, key), message) for key, message in _url_problems(part)]
         systems = [self._system(alias, part) for alias, part in _groups(data.get("systems"))]
         flows = [self._flow(name, part) for name, part in _groups(data.get("flows"))]
         self._check_places([flow for flow in flows if flow])
         state = self._state(head) if head else Path()
         overlap = self._overlap(head) if head else timedelta()
+        if head and head.secrets.command is not None:
+            self._check_command(head.secrets.command)
         if self.problems:
             raise self.document.error(self.problems)
         return Connection(
@@ -236,6 +288,8 @@ class _Reading:
             state=state,
             overlap=overlap,
             brake=head.brake,
+            secrets=head.secrets,
+            healthcheck=head.healthcheck,
             systems={system.alias: system for system in systems if system},
             flows=tuple(flow for flow in flows if flow),
         )
@@ -258,6 +312,29 @@ class _Reading:
                 del part[key]
                 command = f"mlconnector secrets set {name} {alias}.{key}"
                 self._fail(("systems", alias, key), f"secrets do not stand in this file; run: {command}")
+        self._take_out_values(data, name)
+
+    def _take_out_values(self, data: dict[str, Any], name: str) -> None:
+        """`secrets:` is where somebody may write the secrets themselves."""
+        given = data.get("secrets")
+        known = SecretSettings.__struct_fields__
+        if isinstance(given, dict):
+            for key in [key for key in given if key not in known]:
+                del given[key]
+                hint = suggest(str(key), known) or f"; run: mlconnector secrets set {name} SYSTEM.NAME"
+                self._fail(("secrets", key), f"unknown setting; secrets do not stand in this file{hint}")
+        elif given is not None:
+            del data["secrets"]
+            self._fail(("secrets",), f"secrets do not stand in this file; here stand {', '.join(known)}")
+
+    def _check_command(self, command: Sequence[str]) -> None:
+        places = re.findall(r"\{(\w+)\}", " ".join(command))
+        path: KeyPath = ("secrets", "command")
+        for place in places:
+            if place not in ("connection", "name"):
+                self._fail(path, f"{{{place}}} is not known here; there are {{connection}} and {{name}}")
+        if "name" not in places:
+            self._fail(path, "needs {name} in one of its words, or every secret would be the same")
 
     def _system(self, alias: str, part: dict[str, Any]) -> SystemPart | None:
         path: KeyPath = ("systems", alias)
@@ -370,8 +447,8 @@ class _Reading:
 
     def _overlap(self, head: FileHead) -> timedelta:
         total = timedelta()
-        for count, unit in _DURATION.findall(head.overlap):
-            total += timedelta(**{_UNITS[unit]: int(count)})
+        for count, unit in DURATION.findall(head.overlap):
+            total += timedelta(**{UNITS[unit]: int(count)})
         if total > _LONGEST_OVERLAP:
             self._fail(("overlap",), "is longer than 30 days; sync --full reads everything again")
         return total

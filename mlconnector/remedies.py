@@ -10,6 +10,7 @@ REMEDIES = {
     "invalid-email": "Correct its e-mail address in the source.",
     "several-addresses": "Leave one address in the source, or set several_addresses: first.",
     "excluded": "Nothing to do: `when` in the connection file leaves it out.",
+    "forgotten": "Nothing to do; if the person wants to be back: mlconnector forget --undo E-MAIL",
     # what deciding settles
     "key-taken": "Give one of the two another address in the source; it is then sent by itself.",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
@@ -45,6 +46,7 @@ REMEDIES = {
     "address-changed-there": "Take the new address over into the source, where it is still the old one.",
     "refused-together": "Nothing to do: the next runs find out which record is meant and send the others.",
     "other-audience": "Nothing to do; archive it in the other audience by hand if it should not stay there.",
+    "found-elsewhere": "Nothing to do: the same run, or the next one, goes on there.",
     "already-away": "Nothing to do: it was archived before.",
 }
 """By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""

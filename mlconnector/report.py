@@ -9,7 +9,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -92,6 +92,10 @@ class Screen:
             )
         Console().print(table)
 
+    def knows(self, error: ConnectorError) -> bool:
+        """Whether whoever reads this was told before: a mailbox is, a terminal and a machine are not."""
+        return error.is_old and not (self.is_terminal or self.as_json or self.verbose)
+
     def error(self, error: ConnectorError, *, where: str = "") -> None:
         """What happened, where, and the next step."""
         if self.as_json:
@@ -139,8 +143,8 @@ class Screen:
             self.line(text)
 
     @contextmanager
-    def watching(self, summary: Summary) -> Iterator[Watch]:
-        """Shows progress for the time of a run."""
+    def watching(self, summary: Summary, tell: Tell = lambda text: None) -> Iterator[Watch]:
+        """Shows progress for the time of a run, and tells it in a few words to `tell`."""
         display: Display = _Silent()
         if self.quiet:
             pass
@@ -149,7 +153,7 @@ class Screen:
         elif self.verbose:
             display = _Lines(self)
         try:
-            yield Watch(summary, display)
+            yield Watch(summary, display, tell)
         finally:
             display.close()
 
@@ -161,6 +165,9 @@ _STYLES: Final[Mapping[str, str]] = {
     "failed": "red",
     "unknown": "yellow",
 }
+
+
+Tell = Callable[[str], None]
 
 
 class Display(Protocol):
@@ -182,9 +189,10 @@ class Display(Protocol):
 class Watch:
     """The engine's observer: counts into the summary, shows on the display."""
 
-    def __init__(self, summary: Summary, display: Display) -> None:
+    def __init__(self, summary: Summary, display: Display, tell: Tell) -> None:
         self.summary = summary
         self._display = display
+        self._tell = tell
 
     def expect(self, flow: str, total: int | None = None) -> None:
         """A flow begins."""
@@ -193,6 +201,7 @@ class Watch:
     def progress(self, flow: str, counts: Mapping[str, int]) -> None:
         """Called after each page and each chunk."""
         self._display.show(flow, counts)
+        self._tell(f"{flow}: {counts.get('read', 0)} records read")
 
     def settled(self, flow: str, one: Settled) -> None:
         """Called for each record that something was sent for or that settled newly."""

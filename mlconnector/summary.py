@@ -23,8 +23,8 @@ KEPT: Final = 500
 _DONE = ("created", "updated", "removed")
 _PROBLEMS = ("skipped", "held", "failed", "unknown")
 _FAILED = ("failed", "unknown")
-_TOLD_ALREADY = ("later", "stopped")
-"""Codes of records that wait because the flow ended early: its error says so once for all of them."""
+_TOLD_ALREADY = ("later", "stopped", "found-elsewhere")
+"""Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
 _PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
 
 
@@ -196,6 +196,14 @@ class Summary:
             return 3
         return 1 if any(tally.total(*_FAILED) for tally in self.tallies.values()) else 0
 
+    def telling(self) -> list[str]:
+        """For a monitoring service: a line for each flow and for what ended it, none for any record."""
+        ends = [(tally.flow, tally.error) for tally in self.tallies.values()] + [(self.command, self.error)]
+        return [
+            *(tally.line() for tally in self.tallies.values()),
+            *(f"{name} ended early: {error.message}" for name, error in ends if error is not None),
+        ]
+
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
         """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
@@ -234,3 +242,8 @@ def error_data(error: ConnectorError | None) -> dict[str, Any] | None:
 def sparse(counts: Mapping[str, int], order: Sequence[str] = (*_DONE, "unchanged", *_PROBLEMS)) -> str:
     """`12 created, 3 updated`: what is not zero, in the usual order."""
     return ", ".join(f"{counts[name]} {name}" for name in order if counts.get(name)) or "-"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

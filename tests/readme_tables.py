@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from mlconnector.conditions import Condition
-from mlconnector.config import Brake, FileHead, flow_struct
+from mlconnector.config import FileHead, flow_struct
 from mlconnector.flows import FLOWS
 from mlconnector.mapping import Rule
 from mlconnector.remedies import REMEDIES, remedy
@@ -86,8 +86,17 @@ _SETTING = ("Setting", "Default", "What it is")
 
 
 def _head() -> str:
-    rows = [*settings(FileHead, leave_out=["brake"]), *settings(Brake, before="brake.")]
+    groups = {one.name: _group(one.type) for one in msgspec.structs.fields(FileHead)}
+    rows = [*settings(FileHead, leave_out=[name for name, group in groups.items() if group])]
+    for name, group in groups.items():
+        rows += settings(group, before=f"{name}.") if group else ()
     return table(_SETTING, iter(rows))
+
+
+def _group(kind: Any) -> type[msgspec.Struct] | None:
+    """The Struct of a setting that is a group of settings."""
+    bare = get_args(kind)[0] if get_args(kind) else kind
+    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
 
 
 def _system(kind: str) -> Callable[[], str]:

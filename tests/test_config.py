@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.config import Brake, Connection, find_connection, load_connection
+from mlconnector.config import Brake, Connection, SecretSettings, find_connection, load_connection
 from mlconnector.errors import ConfigError
 from mlconnector.model import Change, Mapped
 
@@ -335,7 +335,7 @@ VALUE = st.recursive(
 )
 
 
-@given(st.sampled_from(["name", "state", "overlap", "brake", "systems", "flows"]), VALUE)
+@given(st.sampled_from(["name", "state", "overlap", "brake", "secrets", "systems", "flows"]), VALUE)
 def test_any_value_of_a_setting_gives_a_connection_or_a_configuration_error(key: str, value: Any) -> None:
     import json
 
@@ -385,3 +385,41 @@ def test_of_two_flows_into_one_audience_neither_may_archive(tmp_path: Path) -> N
     )
     with pytest.raises(ConfigError, match=r"customers_to_members\.on_delete: cannot be archive"):
         load_connection(file, {})
+
+
+def test_where_secrets_are_looked_for_is_a_setting(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).secrets == SecretSettings()
+    text = GOOD + 'secrets: {command: [pass, show, "{connection}/{name}"], keyring: true}\n'
+    assert load(tmp_path, text).secrets == SecretSettings(
+        command=("pass", "show", "{connection}/{name}"), keyring=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("{command: [pass, show]}", "secrets.command: needs {name} in one of its words"),
+        ("{command: []}", "secrets.command: needs {name} in one of its words"),
+        ('{command: [pass, "{conection}/{name}"]}', "secrets.command: {conection} is not known here"),
+        ('{command: ["", "{name}"]}', "secrets.command[0]: is empty"),
+        ("{command: pass show}", "secrets.command: expected a list, got text 'pass show'"),
+        ("{keyring: maybe}", "secrets.keyring: expected true or false"),
+        ("{keyrings: false}", "unknown setting; secrets do not stand in this file (did you mean 'keyring'?)"),
+        (
+            "{erp.client_secret: hunter2}",
+            "secrets do not stand in this file; run: mlconnector secrets set nordkran SYSTEM.NAME",
+        ),
+        ("{erp: {client_secret: hunter2}}", "secrets do not stand in this file"),
+        (
+            "hunter2",
+            "secrets: secrets do not stand in this file; here stand command, keyring, allow_plaintext_keyring",
+        ),
+        ("[hunter2]", "secrets: secrets do not stand in this file"),
+    ],
+)
+def test_a_mistake_under_secrets_is_one_sentence_that_shows_no_secret(
+    tmp_path: Path, given: str, says: str
+) -> None:
+    (problem,) = problems_of(tmp_path, f"{GOOD}secrets: {given}\n")
+    assert says in problem
+    assert "hunter2" not in problem

@@ -15,7 +15,7 @@ import yaml
 
 from mlconnector import remedies
 from mlconnector.cli.playground import open_playground
-from mlconnector.config import load_connection
+from mlconnector.config import FileHead, load_connection
 from mlconnector.mapping import TargetType
 from mlconnector.model import LedgerEntry
 from mlconnector.secrets import variable
@@ -109,9 +109,17 @@ def test_the_whole_example_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("yaml") if "\nname: " not in block])
-def test_every_fragment_loads_as_a_part_of_the_customers_flow(block: str, tmp_path: Path) -> None:
+def test_every_fragment_loads_as_a_part_of_the_file_or_of_the_customers_flow(
+    block: str, tmp_path: Path
+) -> None:
     whole: dict[str, Any] = yaml.safe_load(template())
-    whole["flows"]["customers_to_members"].update(yaml.safe_load(block))
+    part = yaml.safe_load(block)
+    if "systems" in part:
+        whole["systems"].update(part["systems"])
+        del whole["flows"]["customers_to_members"]["map"]["TYPE"]
+    else:
+        at_top = part.keys() <= set(FileHead.__struct_fields__)
+        (whole if at_top else whole["flows"]["customers_to_members"]).update(part)
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(whole), "utf-8")
     assert load_connection(tmp_path / "c.yaml")
 

@@ -22,7 +22,7 @@ from mlconnector.errors import ConnectorError, StoppedError
 COMMANDS = {
     "init": "Write a commented connection file to start from.",
     "check": "Check the file, the secrets and both systems; show every problem at once.",
-    "secrets": "Store, list and delete secrets in the system's keyring.",
+    "secrets": "Store, check, list and delete the secrets of a connection.",
     "fields": "List the fields of a system that can be mapped.",
     "sync": "Send what is new or changed: the command for cron.",
     "backfill": "Read a window of the past (or everything) and send what differs.",
@@ -30,6 +30,8 @@ COMMANDS = {
     "status": "Show how each flow stands, what waits, and why.",
     "explain": "Tell everything that is known about one record.",
     "history": "List the last runs.",
+    "ledger": "Back up, prune and export the state file.",
+    "forget": "Erase a person from the state file, and leave them out from then on.",
     "schema": "Print the JSON Schema of the connection file, for editors.",
     "sandbox": "Run emulators of the systems on this machine, with faults on demand.",
     "demo": "Show a whole story in a sandbox, without any account.",
@@ -110,7 +112,8 @@ def _told(error: Exception, common: Common) -> int:
     if not isinstance(error, ConnectorError):
         common.screen().crash(error)
         return 3
-    common.screen().error(error)
+    if not common.screen().knows(error):
+        common.screen().error(error)
     return error.exit_code
 
 

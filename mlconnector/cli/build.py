@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from mlconnector.cli.options import Common
 from mlconnector.cli.stop import Stopping, stop_on_signals
-from mlconnector.errors import ConfigError, ConnectorError, Stop
+from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
 from mlconnector.ledger.lock import RunLock
 from mlconnector.model import Batch, Change, Tools
 from mlconnector.summary import Summary
 
 if TYPE_CHECKING:
-    from mlconnector.config import BoundFlow, Connection
+    from mlconnector.config import BoundFlow, Connection, Healthcheck
     from mlconnector.engine import FlowRun
-    from mlconnector.report import Screen, Watch
+    from mlconnector.report import Screen, Tell, Watch
     from mlconnector.systems.base import Connected, Source, Target
 
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 class Order:
     """What a run was asked to do. `flows` are names, none: all of them. `command` is for the history.
 
-    `attended` says that a person waits for the result; without it a run that changed nothing is silent.
+    `attended` says that a person waits for the result; without it a run that changed nothing is silent. `seconds` is
+    how long the run may last, `monitored` whether the connection's healthcheck is told of it.
     """
 
     command: str
@@ -41,6 +42,8 @@ class Order:
     allow_mass_change: bool = False
     limit: int | None = None
     attended: bool = False
+    seconds: float | None = None
+    monitored: bool = False
 
 
 Act = Callable[["FlowRun", "Watch"], Any]
@@ -152,7 +155,7 @@ def open_systems(
     wanted = [
         name for name in connection.secret_names() if chosen is None or name.partition(".")[0] in chosen
     ]
-    secrets = load_secrets(connection.name, wanted)
+    secrets = load_secrets(connection.name, wanted, settings=connection.secrets)
     screen.redactor.hide(secrets.values())
     systems = Systems(connection, secrets, tools)
     try:
@@ -188,18 +191,52 @@ def run_flows(
     gc.set_threshold(20_000, 25, 25)  # records make no cycles: looking for them costs 5 % of a first sync
     summary = Summary(order.command, dry_run=order.dry_run, attended=order.attended or order.dry_run)
     with (
-        RunLock(connection.state, now),
-        stop_on_signals() as stopping,
+        RunLock(connection.state, now) as lock,
+        stop_on_signals(order.seconds) as stopping,
+        monitored(connection.healthcheck if order.monitored else None, summary, stopping, screen),
         open_ledger(connection, now, dry_run=order.dry_run) as ledger,
     ):
-        _Run(connection, order, ledger, stopping, summary, now).carry_out(chosen, act, screen)
+        _Run(connection, order, ledger, stopping, summary, now).carry_out(chosen, act, screen, lock.tell)
     screen.summary(summary)
     for tally in summary.tallies.values():
-        if tally.error is not None:
+        if tally.error is not None and not screen.knows(tally.error):
             screen.error(tally.error, where=f"{tally.flow} ended early")
     if summary.error is not None:
         raise summary.error
     return summary.exit_code()
+
+
+@contextmanager
+def monitored(
+    healthcheck: Healthcheck | None, summary: Summary, stopping: Stopping, screen: Screen
+) -> Iterator[None]:
+    """Tells the healthcheck that a run began and how it ended: counts and errors, no record and nobody's address."""
+    if healthcheck is None or not healthcheck.is_wanted():
+        yield
+        return
+    from mlconnector.pings import addresses, ping
+
+    urls = addresses(healthcheck)
+    tools = Tools(utc_now, lambda seconds: time.sleep(min(seconds, 1.0)))
+    if "start" in urls:
+        ping(urls["start"], summary.command, tools)
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as unforeseen:
+        error = unforeseen
+        raise
+    finally:
+        lines = [*summary.telling(), *([str(error) or type(error).__name__] if error else [])]
+        well = error is None and (summary.exit_code() == 0 or stopping.out_of_time())
+        if (when := "success" if well else "fail") in urls:
+            ping(urls[when], screen.redactor.text("\n".join(lines), addresses=False), tools)
+
+
+def _out_of_time() -> StoppedError:
+    return StoppedError(
+        "the run reached the end of its time (--max-time)", hint="what is left goes out with the next run"
+    )
 
 
 class _Run:
@@ -222,19 +259,19 @@ class _Run:
         self.tools = Tools(now, stopping.sleep)
         self.run_id = summary.run_id = ledger.start_run(order.command)
 
-    def carry_out(self, chosen: Sequence[BoundFlow], act: Act, screen: Screen) -> None:
+    def carry_out(self, chosen: Sequence[BoundFlow], act: Act, screen: Screen, tell: Tell) -> None:
         """All flows; whatever ends it, the ledger is told how."""
         code, error = 3, "ended unexpectedly"
         aliases = {alias for bound in chosen for alias in (bound.flow.source, bound.flow.target)}
         try:
             with (
-                screen.watching(self.summary) as watch,
+                screen.watching(self.summary, tell) as watch,
                 open_systems(self.connection, screen, self.tools, aliases) as systems,
             ):
                 for bound in chosen:
                     self._carry_out_one(bound, act, systems, watch)
         except Stop as stop:
-            self.summary.error = stop
+            self.summary.error = _out_of_time() if self.stopping.out_of_time() else stop
         except BaseException as unforeseen:
             error = type(unforeseen).__name__
             raise
@@ -249,6 +286,10 @@ class _Run:
             early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
             error = "; ".join([*early, *([self.summary.error.message] if self.summary.error else [])])
         self.ledger.end_run(self.run_id, code, screen.redactor.text(error, addresses=False))
+        old = not self.order.attended and self.ledger.ended_so_before(self.run_id)
+        for one in (self.summary.error, *(tally.error for tally in self.summary.tallies.values())):
+            if one is not None:
+                one.is_old = old
 
     def _carry_out_one(self, bound: BoundFlow, act: Act, systems: Systems, watch: Watch) -> None:
         from mlconnector.engine import FlowRun

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlconnector.cli.moments import Duration
 from mlconnector.cli.options import Command, Common
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ Examples:
   mlconnector sync --flow customers_to_members --limit 10
   mlconnector sync --record 10000                  one record, whenever it changed
   mlconnector sync --full                          once a night: finds deletions and computed fields
+  mlconnector sync --jitter 60s --max-time 20m     a good neighbour among many crontabs
 """
 
 
@@ -40,6 +45,18 @@ Examples:
     multiple=True,
     help="Only this record (number, id or e-mail address); may be repeated.",
 )
+@click.option(
+    "--jitter",
+    type=Duration(),
+    metavar="DURATION",
+    help="Begin at a random moment within so much time, so that not all crontabs call at once.",
+)
+@click.option(
+    "--max-time",
+    type=Duration(),
+    metavar="DURATION",
+    help="End after so much time; what is in flight settles, the rest goes out with the next run.",
+)
 @click.option("--allow-mass-change", is_flag=True, help="Let more records change than the brake allows.")
 @click.pass_obj
 def command(
@@ -49,6 +66,8 @@ def command(
     full: bool,
     limit: int | None,
     records: tuple[str, ...],
+    jitter: timedelta | None,
+    max_time: timedelta | None,
     allow_mass_change: bool,
 ) -> int:
     """Send what is new or changed since the last run, and what was left over.
@@ -85,7 +104,11 @@ def command(
         allow_mass_change=allow_mass_change,
         limit=limit,
         attended=bool(records),
+        seconds=max_time.total_seconds() if max_time else None,
+        monitored=not (dry_run or records or limit),
     )
+    if jitter:
+        time.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
     code = run_flows(common, order, act)
     if records and not found:
         raise not_found(records)

@@ -1,0 +1,48 @@
+"""Tells a monitoring service that a run began and how it ended, as healthchecks.io and its like expect it.
+
+A ping never changes what a run does: one that fails is a warning in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from mlconnector.config import Healthcheck
+from mlconnector.errors import ConnectorError
+from mlconnector.http import Answer, Http, Limits, unexpected
+from mlconnector.model import Tools
+
+log = logging.getLogger("mlconnector.pings")
+
+When = Literal["start", "success", "fail"]
+LONGEST_BODY = 10_000
+"""Bytes; healthchecks.io keeps 100 kB, others less."""
+_LIMITS = Limits(parallel=1, connect_timeout=5.0, read_timeout=10.0, attempts=2)
+
+
+def addresses(check: Healthcheck) -> dict[When, str]:
+    """Where each ping goes: below `ping_url` (`/start`, nothing, `/fail`), unless it has an address of its own."""
+    base = check.ping_url.rstrip("/")
+    below: dict[When, str] = (
+        {"start": f"{base}/start", "success": base, "fail": f"{base}/fail"} if base else {}
+    )
+    own: dict[When, str] = {"start": check.start_url, "success": check.success_url, "fail": check.fail_url}
+    return {**below, **{when: url for when, url in own.items() if url}}
+
+
+def ping(url: str, text: str, tools: Tools) -> bool:
+    """POSTs a short text; False (and a warning) if the service did not take it."""
+    http = Http("healthcheck", url, _verdict, tools, limits=_LIMITS)
+    try:
+        http.send("POST", "", text=text.encode()[:LONGEST_BODY].decode(errors="ignore"), repeatable=True)
+    except ConnectorError as error:
+        log.warning("the healthcheck was not told: %s", error.message)
+        return False
+    finally:
+        http.close()
+    return True
+
+
+def _verdict(answer: Answer) -> Exception | None:
+    return unexpected("healthcheck", answer)
