@@ -338,7 +338,7 @@ class Http:
                     raise self._broken(error, call) from None
                 raise Stop(
                     f"{self.system}: no trusted TLS connection to {origin(call.url)} ({error.__class__.__name__})",
-                    hint="for a private certificate authority set REQUESTS_CA_BUNDLE to its bundle",
+                    hint="for a private certificate authority set ca_bundle (or REQUESTS_CA_BUNDLE) to its file",
                 ) from None
             except (*_TIMED_OUT, *_BROKEN) as error:
                 raise self._broken(error, call) from None

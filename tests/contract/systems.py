@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
@@ -47,6 +48,8 @@ class SourceCase:
     id_of: Callable[[str], str]
     name_of: Callable[[Mapping[str, Any]], str]
     never_there: str
+    by_day: bool = False
+    """Whether it knows only the day of a change."""
 
 
 @dataclass
@@ -85,22 +88,31 @@ def _tools(emulator: Emulator, sleeps: list[float]) -> Tools:
     return Tools(now=emulator.clock.now, sleep=sleeps.append)
 
 
+ONLINE = {"tenant": TENANT, "client_id": CLIENT_ID}
+OWN = {"login": "basic", "user": "SYNC"}
+
+
 @contextmanager
-def business_central() -> Iterator[SourceCase]:
+def business_central(profile: str = "online", api: str = "v2.0") -> Iterator[SourceCase]:
     """Customers in pages of three; the clock stands still at noon."""
-    emulator = BusinessCentral()
+    emulator = BusinessCentral(profile=profile)
     emulator.clock.freeze(NOON)
+    pages = api == "odata"
     system = load_system("business_central")
     flow = Flow("f", "erp", "customer", "mail", "member", _no_map, paths=frozenset({"number", "displayName"}))
     with Running(emulator) as served:
+        server = emulator.server
+        if server is not None:
+            server.api_services_enabled = True
+        base = f"{served.url}/{server.instance}" if server else served.url
 
         def connect() -> Source:
             settings = system.settings(
-                tenant=TENANT, client_id=CLIENT_ID, company="CRONUS International Ltd.", page_size=3,
-                base_url=served.url, login_url=served.url,
+                company="CRONUS International Ltd.", page_size=3, base_url=base, login_url=served.url, api=api,
+                **(OWN if server else ONLINE),
             )  # fmt: skip
-            connected = system.connect(settings, {"client_secret": CLIENT_SECRET}, _tools(emulator, []))
-            return connected.source([flow])
+            secrets = {"client_secret": CLIENT_SECRET, "password": server.password if server else ""}
+            return system.connect(settings, secrets, _tools(emulator, [])).source([flow])
 
         yield SourceCase(
             emulator=emulator,
@@ -114,9 +126,10 @@ def business_central() -> Iterator[SourceCase]:
             late=lambda name: emulator.edit_late("customers", name, displayName="late").commit,
             blank=lambda name: _ignore(emulator.stamp("customers", name, datetime(1, 1, 1, tzinfo=UTC))),
             delete=lambda name: emulator.delete("customers", name),
-            id_of=lambda name: str(emulator.row("customers", name)["id"]),
+            id_of=lambda name: name if pages else str(emulator.row("customers", name)["id"]),
             name_of=lambda record: str(record["number"]),
-            never_there="00000000-0000-0000-0000-00000000cafe",
+            never_there="NOBODY" if pages else "00000000-0000-0000-0000-00000000cafe",
+            by_day=pages,
         )
 
 
@@ -177,6 +190,11 @@ def _no_map(_: object) -> Skip:
 
 
 SOURCES: Mapping[str, Callable[[], AbstractContextManager[SourceCase]]] = {
-    "business_central": business_central
+    "business_central": business_central,
+    "onprem": partial(business_central, "onprem"),
+    "bc14, API v1.0": partial(business_central, "bc14", "v1.0"),
+    "nav2018, API beta": partial(business_central, "nav2018", "beta"),
+    "nav2018, pages": partial(business_central, "nav2018", "odata"),
+    "nav2017, pages": partial(business_central, "nav2017", "odata"),
 }
 TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {"mailchimp": mailchimp}

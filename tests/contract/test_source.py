@@ -149,7 +149,9 @@ def test_a_read_with_nothing_new_has_nothing_to_lose(case: SourceCase) -> None:
     checkpoint = read(case)[-1].checkpoint
     assert checkpoint is not None
     batches = read(case, case.connect().shift(checkpoint, timedelta(seconds=-1)))
-    assert names(case, batches) == []
+    assert names(case, batches) == (
+        ["R6", "R7"] if case.by_day else []
+    )  # of days the last two are read again
     assert all(batch.checkpoint is None or batch.checkpoint <= checkpoint for batch in batches)
 
 
@@ -160,7 +162,7 @@ def test_shift_is_monotone_and_can_be_read_from(case: SourceCase) -> None:
     moved = [
         source.shift(checkpoint, timedelta(seconds=seconds)) for seconds in (0, 1, 10, 600, 86_400, 10**7)
     ]
-    assert moved == sorted(moved, reverse=True) and len(set(moved)) == len(moved)
+    assert moved == sorted(moved, reverse=True) and (case.by_day or len(set(moved)) == len(moved))
     sizes = [len(names(case, read(case, since))) for since in moved]
     assert sizes == sorted(sizes) and sizes[-1] == len(NAMES)
 

@@ -108,4 +108,5 @@ def _unknown_field(flow: Flow, path: str, entity_set: str) -> Finding:
 
 def _failed(where: str, error: ConnectorError) -> Finding:
     request_id = f" (request id {error.request_id})" if error.request_id else ""
-    return Finding("error", where, f"{error.message}{request_id}", error.hint)
+    remedy = error.hint or "check base_url, api and company in the connection file"
+    return Finding("error", where, f"{error.message}{request_id}", remedy)
