@@ -43,11 +43,16 @@ Where this differs from the design notes, section by section, and why:
    A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
    which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
    for, `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
-   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added, and `forgotten`: salted hashes
-   of the keys of people who asked to be forgotten (the salt is in `meta`); the engine skips a record that maps to one.
+   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added; `parted` are counterparts that no
+   record has: removed ones, which come back for whoever has their key next, and those left behind by a record that
+   became another one's, which are removed at the end of a run unless somebody wants them; `forgotten` are salted hashes
+   of people.
 5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
-   written for it. A record whose key belonged to a removed one inherits that one's counterpart. What a target that
-   does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
+   written for it. Keys that a record may be at (`tried`) keep other records waiting as its own key does, until a clear
+   answer comes or it is looked up. A record whose key belonged to a removed one inherits that one's counterpart; one
+   whose counterpart the target refused (archived, gone) gets no other. A counterpart found where the ledger does not
+   expect it (`found-elsewhere`) is only touched once the ledger says that no other record has that key. What a target
+   that does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
 6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
    source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage,
    close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them.
