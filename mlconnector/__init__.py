@@ -43,8 +43,8 @@ Where this differs from the design notes, section by section, and why:
    A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
    which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
    for, `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
-   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added; `parted` are counterparts that no
-   record has: removed ones, which come back for whoever has their key next, and those left behind by a record that
+   `backfills`, `run_flows` and `meta` (which connection a file belongs to) were added; `parted` are counterparts that
+   no record has: removed ones, which come back for whoever has their key next, and those left behind by a record that
    became another one's, which are removed at the end of a run unless somebody wants them; `forgotten` are salted hashes
    of people.
 5. Deciding. A record that is unchanged, or refused with this very content, gives no step and no outcome: nothing is
