@@ -97,7 +97,7 @@ def _send(
     if step.action == "update" or not (again or known.tried_keys):
         return step
     # it was on its way under these keys, and nobody knows whether it arrived: it is looked for there
-    return replace(step, was_key=entry.target_key, again=True, tried_keys=known.tried_keys)
+    return replace(step, again=True, tried_keys=known.tried_keys)
 
 
 def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:

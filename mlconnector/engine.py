@@ -309,22 +309,24 @@ class FlowRun:
         )
 
     def _look_where_they_are(self, plans: Sequence[Planned]) -> None:
-        """Of records that nothing is sent for, and that may be at other keys: finds out which, and frees the others."""
+        """Of records that leave or that nothing is sent for, and that may be at some keys: finds out at which."""
         for plan in plans:
             entry, decided = plan.entry, plan.decided
-            if (
-                entry is None
-                or not isinstance(decided, Outcome)
-                or decided.status != "skipped"
-                or not entry.tried
-            ):
+            if entry is None or not entry.tried:
                 continue
-            was_key = (entry.target_key,) if entry.target_id and entry.target_key else ()
-            found = self.job.target.find(self.job.flow.into, (*was_key, *plan.known.tried_keys))
-            hits = [(key, hit) for key in (*was_key, *plan.known.tried_keys) for hit in found.get(key, ())]
-            if hits:
-                plan.decided = replace(decided, key=hits[0][0], target_id=hits[0][1])
-            plan.looked = True
+            if isinstance(decided, Step) and decided.action == "remove" and decided.target_id is None:
+                for key, hit in self._found_at(plan.known.tried_keys):
+                    plan.decided = replace(decided, was_key=key, target_id=hit)
+            elif isinstance(decided, Outcome) and decided.status == "skipped":
+                was_key = (entry.target_key,) if entry.target_id and entry.target_key else ()
+                for key, hit in self._found_at((*was_key, *plan.known.tried_keys)):
+                    plan.decided = replace(decided, key=key, target_id=hit)
+                plan.looked = True
+
+    def _found_at(self, keys: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The first of these keys that something is there under, with its id; empty if there is none."""
+        found = self.job.target.find(self.job.flow.into, keys)
+        return [(key, hit) for key in keys for hit in found.get(key, ())][:1]
 
     def _look_first(self, plans: Sequence[Planned]) -> None:
         """Asks the target by key before something is created that would be, or may already be, there."""

@@ -336,7 +336,8 @@ def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
         return ()
     unclear = outcome.status == "unknown" or outcome.code in INTERRUPTED
     goes_to = step.mapped.key if unclear and step.mapped is not None else outcome.key
-    return tuple(key for key in dict.fromkeys((*step.tried_keys, goes_to)) if key is not None)
+    before = plan.entry.tried_keys if plan.entry is not None else ()
+    return tuple(key for key in dict.fromkeys((*before, goes_to)) if key is not None)
 
 
 def _new_key(plan: Planned) -> str | None:

@@ -76,7 +76,7 @@ def test_what_is_new_is_created_what_differs_is_updated_what_is_the_same_is_left
 @pytest.mark.parametrize(
     ("known", "step"),
     [
-        ({}, replace(CREATE, was_key=ANNA.key, again=True)),
+        ({}, replace(CREATE, again=True)),
         ({"target_id": "t1"}, replace(UPDATE, again=True)),
         ({"target_key": None}, replace(CREATE, again=True)),
     ],
