@@ -43,7 +43,7 @@ class Windows(Credentials):
         except ImportError:
             raise ConfigError(
                 "login: windows needs the library requests-ntlm, which is not installed",
-                hint='run: pip install "mlconnector[windows]"',
+                hint="run: pip install requests-ntlm   (in the environment of mlconnector)",
             ) from None
         self._sign = HttpNtlmAuth(user, password)
 

@@ -68,6 +68,13 @@ def decide(
     return _send(change, mapped, known, entry, target)
 
 
+WAITS = Outcome(
+    "held",
+    code="waits-for-another",
+    reason="another record may have come to its counterpart; that is found out first",
+)
+
+
 def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
     if entry.status == "done":
         return entry.digest == mapped.digest or (flow.mode == "create_once" and entry.target_id is not None)
@@ -86,27 +93,35 @@ def may_be_there(entry: LedgerEntry) -> bool:
 
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
-) -> Step | None:
+) -> Step | Outcome | None:
     other = _is_others(known)
-    if entry.target_id is not None and not (other and _stolen(entry, known, target)):
+    if entry.target_id is not None and _in_question(known):
+        return _unless_told(entry, WAITS)
+    inherits = known.removed.memo if known.removed is not None else None
+    if entry.target_id is not None and not (other and _stolen(entry, known)):
         step = Step("update", change.id, mapped, entry.target_id, entry.target_key, entry.memo, again)
-        return replace(step, tried_keys=known.tried_keys)
+        return replace(step, tried_keys=known.tried_keys, inherits=inherits)
     if entry.target_id is not None and entry.status == "skipped" and entry.attempts:
         return None  # the target said no to its counterpart: another one must not be made in its place
-    step = _create(change, mapped, known)
-    if step.action == "update" or not (again or known.tried_keys):
-        return step
+    if not (again or known.tried_keys):
+        return _create(change, mapped, known)
     # it was on its way under these keys, and nobody knows whether it arrived: it is looked for there
-    return replace(step, again=True, tried_keys=known.tried_keys)
+    step = Step("create", change.id, mapped, again=True)
+    return replace(step, tried_keys=known.tried_keys, inherits=inherits)
 
 
-def _stolen(entry: LedgerEntry, known: Known, target: Settings) -> bool:
-    """Whether the counterpart is, or is about to be, that of the record which owns the key now."""
+def _stolen(entry: LedgerEntry, known: Known) -> bool:
+    """Whether the counterpart is that of the record which owns the key now."""
     other = known.old_owner
     assert other is not None
-    if target.upserts and other.status in ("sending", "unknown"):
-        return True  # keys are unique there: whoever comes to this one finds the counterpart under it
     return other.target_id is not None and other.target_id == entry.target_id
+
+
+def _in_question(known: Known) -> bool:
+    """Whether another record is on its way to the key it had, or may be there: then whose the counterpart is."""
+    return (
+        _is_others(known) and known.old_owner is not None and known.old_owner.status in ("sending", "unknown")
+    )
 
 
 def _create(change: Change, mapped: Mapped, known: Known) -> Step:
@@ -121,6 +136,8 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
     entry = known.entry
     if entry is None or entry.status == "removed":
         return None
+    if flow.on_delete == "archive" and may_be_there(entry) and _in_question(known):
+        return _unless_told(entry, WAITS)
     if flow.on_delete == "archive" and may_be_there(entry) and not _is_others(known):
         return _remove(change, entry, known)
     return _unless_told(
@@ -133,6 +150,8 @@ def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Out
     if entry is not None and skip.leaves and flow.on_exclude == "archive":
         if entry.status == "removed":
             return None
+        if may_be_there(entry) and _in_question(known):
+            return _unless_told(entry, WAITS)
         if may_be_there(entry) and not _is_others(known):
             return _remove(change, entry, known)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))

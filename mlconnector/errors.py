@@ -9,7 +9,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-_ADDRESS = re.compile(r"([^\s@<>\"'(:]?)[^\s@<>\"'(:]*@([^\s@<>\"',;)]+)")
+_ADDRESS = re.compile(r"([^\s@<>\"'(:;,])[^\s@<>\"(:;,]*@([^\s@<>\"',;)]+)")
 
 
 def mask_addresses(text: str) -> str:

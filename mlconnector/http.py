@@ -28,7 +28,7 @@ from requests.utils import get_environ_proxies
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from mlconnector import __version__
-from mlconnector.errors import AuthError, Later, Rejected, Stop, Uncertain
+from mlconnector.errors import AuthError, ConfigError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Tools
 
 log = logging.getLogger("mlconnector.http")
@@ -346,6 +346,11 @@ class Http:
                 raise Stop(
                     f"{self.system}: {type(error).__name__} for {origin(call.url)}",
                     hint="check base_url and login_url in the connection file",
+                ) from None
+            except OSError:  # before anything was sent: requests looks for its file of authorities
+                raise ConfigError(
+                    f"{self.system}: the file of certificate authorities ({self._session.verify}) cannot be used",
+                    hint="correct ca_bundle, or REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment",
                 ) from None
         self.usage.add(calls=1)
         milliseconds = (time.monotonic() - started) * 1000

@@ -166,7 +166,8 @@ class Step:
 
     `create`: nothing is linked yet. `update`: `target_id` is linked and `mapped` differs from what was sent.
     `remove`: the source record is gone or left the flow; `mapped` is None. `was_key` is the key it had when it was
-    last sent, `tried_keys` those that it may be at (see LedgerEntry). `again` says that an earlier
+    last sent, `tried_keys` those that it may be at (see LedgerEntry). `inherits` is the memo of the Outcome by
+    which a counterpart with the key it has now was removed. `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's.
     """
 
@@ -178,6 +179,7 @@ class Step:
     memo: Mapping[str, Any] | None = None
     again: bool = False
     tried_keys: tuple[str, ...] = ()
+    inherits: Mapping[str, Any] | None = None
 
 
 MapFunction = Callable[[Change], Mapped | Skip]

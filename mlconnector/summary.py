@@ -23,7 +23,7 @@ KEPT: Final = 500
 _DONE = ("created", "updated", "removed")
 _PROBLEMS = ("skipped", "held", "failed", "unknown")
 _FAILED = ("failed", "unknown")
-_TOLD_ALREADY = ("later", "stopped", "found-elsewhere")
+_TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
 _PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.decide import Known, Settings, decide
+from mlconnector.decide import WAITS, Known, Settings, decide
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
 
 UPSERTS = Settings(upserts=True)
@@ -147,7 +147,10 @@ def test_a_counterpart_that_belongs_to_the_new_owner_of_the_old_key_is_not_touch
     thief = row("done", "c2", target_key="email:old@nordkran.se", target_id="t1")
     assert decided(ANNA, mine, old_owner=thief) == CREATE
     on_its_way = replace(thief, status="sending", target_id=None)
-    assert decided(ANNA, mine, old_owner=on_its_way) == CREATE
+    assert decided(ANNA, mine, old_owner=on_its_way) == WAITS
+    assert decided(None, mine, old_owner=on_its_way, options={"on_delete": "archive"}) == WAITS
+    waiting = replace(mine, status="held", code=WAITS.code)
+    assert decided(ANNA, waiting, old_owner=on_its_way) is None
     assert decided(ANNA, mine, old_owner=replace(thief, target_id="t2")) == replace(
         UPDATE, was_key="email:old@nordkran.se"
     )

@@ -286,7 +286,8 @@ class _Run:
             early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
             error = "; ".join([*early, *([self.summary.error.message] if self.summary.error else [])])
         self.ledger.end_run(self.run_id, code, screen.redactor.text(error, addresses=False))
-        old = not self.order.attended and self.ledger.ended_so_before(self.run_id)
+        watched = self.order.attended or self.order.dry_run
+        old = not watched and self.ledger.ended_so_before(self.run_id)
         for one in (self.summary.error, *(tally.error for tally in self.summary.tallies.values())):
             if one is not None:
                 one.is_old = old

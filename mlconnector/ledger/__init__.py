@@ -283,7 +283,8 @@ class Ledger:
                     [(self._stamp(), flow, one) for one in free],
                 )
         found = self._db.execute(
-            "SELECT count(*) FROM ledger WHERE flow = ? AND status = 'held' AND code = 'found-elsewhere'",
+            "SELECT count(*) FROM ledger WHERE flow = ? AND status = 'held'"
+            " AND code IN ('found-elsewhere', 'waits-for-another')",
             (flow,),
         ).fetchone()
         return len(free) + int(found[0])

@@ -40,7 +40,7 @@ def shake_hands(connection: dict[str, Any], token: str, account: Account) -> tup
     try:
         import spnego
     except ImportError:
-        raise RuntimeError("Windows credentials need pyspnego: pip install 'mlconnector[windows]'") from None
+        raise RuntimeError("Windows credentials need pyspnego: pip install pyspnego") from None
     try:
         received = base64.b64decode(token, validate=True)
     except binascii.Error:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from mlconnector.errors import AuthError, ConfigError, Rejected
+from mlconnector.errors import AuthError, ConfigError, Rejected, mask_addresses
 from mlconnector.http import Again, Answer, throttled, unexpected
 
 SYSTEM = "business_central"
@@ -78,7 +78,6 @@ _TABLE = re.compile(
     r"TableData (?:\d+ )?(?P<table>.+?):? (?:Read|Insert|Modify|Delete|Execute)\b|permissions? to \w+ (?P<page>[^.]+)"
 )
 _TAIL = re.compile(r"\s+CorrelationId:\s+([0-9a-f-]{36})\.?\s*$", re.I)
-_ADDRESS = re.compile(r"([^\s@<>\"'=:;,]?)[^\s@<>\"'=:;,]*@([^\s@<>\"';,]+)")
 _XML = re.compile(r"<(?:\w+:)?code>([^<]*)</.*?<(?:\w+:)?message[^>]*>([^<]*)<", re.S)
 _LONGEST = 300
 
@@ -122,7 +121,7 @@ def read_error(answer: Answer) -> tuple[str, str, str]:
 
 def plain(text: str) -> str:
     """A vendor's text as it may be shown: one line, not endless, without a whole e-mail address."""
-    return _ADDRESS.sub(r"\1***@\2", " ".join(text.split()))[:_LONGEST]
+    return mask_addresses(" ".join(text.split()))[:_LONGEST]
 
 
 def login_verdict(answer: Answer) -> Exception | None:

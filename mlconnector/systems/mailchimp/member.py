@@ -122,8 +122,9 @@ class Draft:
     @property
     def archived_by_us(self) -> Mapping[str, Any] | None:
         """Status and time of the moment this connection archived it; None if it did not."""
-        found: Mapping[str, Any] | None = (self.step.memo or {}).get("archived")
-        return found if self.old_hash else None
+        known = self.step.memo if self.old_hash else self.step.inherits
+        found: Mapping[str, Any] | None = (known or {}).get("archived")
+        return found
 
     @property
     def status_if_new(self) -> str:
@@ -159,7 +160,7 @@ class Draft:
     def not_archived_by_us(self) -> Draft:
         """The same, without what was remembered of a member that was archived."""
         memo = {name: value for name, value in (self.step.memo or {}).items() if name != "archived"}
-        return replace(self, step=replace(self.step, memo=memo))
+        return replace(self, step=replace(self.step, memo=memo, inherits=None))
 
     def found_elsewhere(self, member: Member) -> Outcome:
         """Its contact is at another address; if that is no other record's, the next attempt goes on there."""

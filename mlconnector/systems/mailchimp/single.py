@@ -188,8 +188,10 @@ class Single:
     def _merge(self, draft: Draft, old: Member) -> Outcome:
         """The new address is a member already: that one is updated, the old one left, the stricter consent wins."""
         new = self.api.member(self.audience, draft.hash)
-        if new is None or new.status == "archived":
+        if new is None:
             return draft.stays_archived()
+        if new.status == "archived":
+            return self._merge_into_archived(draft, old, new)
         if new.contact_id and new.contact_id == old.contact_id:
             return self._update(draft, new)  # it moved there by an attempt whose answer got lost
         body = draft.body()
@@ -200,6 +202,21 @@ class Single:
         reason = "the new address was a member already; that one was updated and the old one is archived"
         left = Left(key_of(old), draft.target_id(old.id))
         return replace(done, code="address-taken", reason=reason, left=(left,))
+
+    def _merge_into_archived(self, draft: Draft, old: Member, new: Member) -> Outcome:
+        """The member with the new address was archived by this connection: it comes back with the stricter consent."""
+        ours = (draft.step.inherits or {}).get("archived") or {}
+        if not ours.get("at") or new.last_changed != ours["at"]:
+            return draft.stays_archived()
+        status = "unsubscribed" if old.status == "unsubscribed" else str(ours["status"])
+        member, answer = self.api.revive(self.audience, new.id, draft.body(), status)
+        done = self.tagged(draft, member, "updated", answer)
+        reason = (
+            "the new address had a member that was archived here; it came back, and the old one is archived"
+        )
+        return replace(
+            done, code="address-taken", reason=reason, left=(Left(key_of(old), draft.target_id(old.id)),)
+        )
 
     def _is_free(self, draft: Draft) -> bool:
         return self.api.member(self.audience, draft.hash) is None

@@ -153,7 +153,7 @@ def test_windows_log_in_without_its_library_says_how_to_get_it(monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "requests_ntlm", None)
     with serving("nav2018") as site, pytest.raises(ConfigError) as caught:
         connect(site, login="windows")
-    assert "mlconnector[windows]" in caught.value.hint
+    assert "pip install requests-ntlm" in caught.value.hint
 
 
 def test_a_tenant_goes_with_every_call() -> None:
@@ -265,6 +265,14 @@ def test_a_certificate_authority_of_ones_own_is_trusted_by_its_file_and_not_othe
         assert "ca_bundle" in caught.value.hint
         with pytest.raises(ConfigError, match="there is no file"):
             connect(site, base_url=base, ca_bundle=str(tmp_path / "nothing.pem"))
+
+
+def test_a_missing_file_of_authorities_in_the_environment_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "nothing.pem"))
+    with serving("nav2018") as site, pytest.raises(ConfigError, match="certificate authorities"):
+        records(connect(site, base_url="https://127.0.0.1:9/DynamicsNAV110"))
 
 
 def test_the_online_profile_is_as_it_was() -> None:

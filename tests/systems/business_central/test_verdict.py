@@ -199,6 +199,7 @@ def test_a_text_comes_without_its_tail_and_the_request_id_is_kept() -> None:
 def test_no_message_holds_a_whole_address() -> None:
     text = plain("The value 'anna.berg@nordkran.se;x@y.de' is wrong. Value: anna@nordkran.se")
     assert text == "The value 'a***@nordkran.se;x***@y.de' is wrong. Value: a***@nordkran.se"
+    assert plain("maeve.o'neill@contoso.com and 'bo@x.se'") == "m***@contoso.com and 'b***@x.se'"
 
 
 def test_a_200_that_breaks_off_or_is_a_gateways_page_is_tried_again() -> None:

@@ -62,6 +62,22 @@ def test_of_two_members_that_become_one_the_stricter_consent_wins(
     assert both.fields(NEW)["COMPANY"] == "Nordkran"
 
 
+@pytest.mark.parametrize(("old", "wanted"), [("subscribed", "subscribed"), ("unsubscribed", "unsubscribed")])
+def test_an_address_whose_member_was_archived_here_is_taken_with_the_stricter_consent(
+    both: Desk, mail: Busy, old: str, wanted: str
+) -> None:
+    mail.add_member("Customers", ANNA, old)
+    mail.add_member("Customers", NEW)
+    away = both.one(remove(NEW, both.id(NEW)))
+    mail.clock.advance(5)
+    outcome = both.one(replace(moved(both), inherits=away.memo))
+    assert (outcome.status, both.status(NEW)) == ("updated", wanted)
+    assert outcome.left == (Left(f"email:{ANNA}", both.id(ANNA)),)
+    mail.archive("Customers", NEW)
+    mail.clock.advance(5)
+    assert both.one(replace(moved(both), inherits=away.memo)).code == "archived"
+
+
 def test_an_address_that_somebody_archived_is_not_taken(both: Desk, mail: Busy) -> None:
     mail.add_member("Customers", ANNA)
     mail.add_member("Customers", NEW, "archived")
