@@ -174,8 +174,8 @@ class Ledger:
     ) -> None:
         """Of a counterpart left behind: it is somebody's now, or (with a step) it was removed."""
         with self._transaction():
+            self._db.execute("DELETE FROM parted WHERE flow = ? AND key = ?", (flow, key))
             if step is None or outcome is None:
-                self._db.execute("DELETE FROM parted WHERE flow = ? AND key = ?", (flow, key))
                 return
             self._part(flow, step.source_id, key, outcome, step)
             one = Settled(step.source_id, outcome, step)
@@ -242,7 +242,9 @@ class Ledger:
     def _part(self, flow: str, source_id: str, key: str, outcome: Outcome, step: Step) -> None:
         memo = None if outcome.memo is None else JSON.encode(outcome.memo).decode()
         target_id = outcome.target_id or step.target_id
-        if target_id is not None:
+        if (
+            target_id is not None and outcome.memo != {}
+        ):  # an empty memo: there was nothing that could come back
             row = (flow, key, source_id, target_id, memo)
             self._db.execute("INSERT OR REPLACE INTO parted VALUES (?, ?, ?, ?, ?, 0)", row)
 

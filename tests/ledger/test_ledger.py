@@ -104,6 +104,13 @@ def test_a_counterpart_that_was_removed_elsewhere_is_inherited_there(ledger: Led
     assert ledger.owners("f", [BO])[BO].source_id == "c2"
 
 
+def test_of_what_was_gone_already_nothing_is_inherited(ledger: Ledger) -> None:
+    store(ledger, sent("c1", ANNA))
+    step = Step("remove", "c1", None, "t-c1", was_key=ANNA)
+    store(ledger, Settled("c1", Outcome("removed", target_id="t-c1", code="already-away", memo={}), step))
+    assert ledger.parted("f", [ANNA]) == {}
+
+
 def test_what_was_left_behind_is_known_until_it_is_settled(ledger: Ledger) -> None:
     store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
     assert ledger.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
@@ -114,6 +121,11 @@ def test_what_was_left_behind_is_known_until_it_is_settled(ledger: Ledger) -> No
     assert ledger.attempts("f", "c1")[-1]["action"] == "remove"
     ledger.settle_left("f", ANNA)
     assert ledger.parted("f", [ANNA]) == {}
+    store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
+    ledger.settle_left(
+        "f", ANNA, 1, step, Outcome("removed", target_id="t-anna", code="already-away", memo={})
+    )
+    assert ledger.left_behind("f") == [] and ledger.parted("f", [ANNA]) == {}
 
 
 def test_a_key_that_a_record_may_be_at_is_wanted_and_keeps_others_waiting(ledger: Ledger) -> None:
