@@ -228,7 +228,8 @@ def monitored(
         raise
     finally:
         lines = [*summary.telling(), *([str(error) or type(error).__name__] if error else [])]
-        well = error is None and (summary.exit_code() == 0 or stopping.out_of_time())
+        ran_out = isinstance(summary.error, StoppedError) and stopping.out_of_time()
+        well = error is None and (summary.exit_code() == 0 or ran_out)
         if (when := "success" if well else "fail") in urls:
             ping(urls[when], screen.redactor.text("\n".join(lines), addresses=False), tools)
 
@@ -271,7 +272,8 @@ class _Run:
                 for bound in chosen:
                     self._carry_out_one(bound, act, systems, watch)
         except Stop as stop:
-            self.summary.error = _out_of_time() if self.stopping.out_of_time() else stop
+            ran_out = isinstance(stop, StoppedError) and self.stopping.out_of_time()
+            self.summary.error = _out_of_time() if ran_out else stop
         except BaseException as unforeseen:
             error = type(unforeseen).__name__
             raise

@@ -80,21 +80,22 @@ class Bulk:
 
     def _send(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int) -> None:
         """One call. Who turns out to be archived before an attempt is left out and settled alone."""
-        sent: list[Draft] = []
+        sent = self._not_archived(drafts)
 
         def members() -> list[Mapping[str, Any]]:
             sent[:] = self._not_archived(drafts)
             return [draft.bulk_body() for draft in sent]
 
         try:
-            answer, raw = self.api.bulk(self.audience.id, members)
+            if sent:
+                answer, raw = self.api.bulk(self.audience.id, members)
+                self._join(sent, outcomes, answer, raw)
         except Uncertain as error:
             self._send_again(drafts, outcomes, budget, tries - 1, error)
             return
         except Rejected as error:
             self._refused(drafts, outcomes, budget, error)
             return
-        self._join(sent, outcomes, answer, raw)
         if len(sent) < len(drafts):
             ids = {draft.step.source_id for draft in sent}
             for draft in drafts:

@@ -322,3 +322,11 @@ def test_an_account_that_does_not_heed_status_if_new_is_noticed(caplog: pytest.L
         assert desk.status(OTTO) == "pending"
         assert len(desk.bulk_calls()) == 1
     assert "one by one from here" in caplog.text
+
+
+def test_a_large_chunk_of_archived_members_makes_no_bulk_call(desk: Desk, mail: Busy) -> None:
+    emails = [f"gone{place}@nordkran.se" for place in range(MANY)]
+    for email in emails:
+        mail.add_member("Customers", email, "archived")
+    outcomes = desk.write(*[create(email) for email in emails])
+    assert {one.code for one in outcomes} == {"archived"} and desk.bulk_calls() == []
