@@ -62,10 +62,10 @@ def decide(
     if entry.status in ("sending", "unknown"):
         if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < target.settle:
             return None
-        return _send(change, mapped, known, entry, target, again=True)
+        return _send(change, mapped, known, entry, again=True)
     if not known.forced and _same(entry, mapped, flow, now):
         return None
-    return _send(change, mapped, known, entry, target)
+    return _send(change, mapped, known, entry)
 
 
 WAITS = Outcome(
@@ -92,7 +92,7 @@ def may_be_there(entry: LedgerEntry) -> bool:
 
 
 def _send(
-    change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, target: Settings, *, again: bool = False
+    change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False
 ) -> Step | Outcome | None:
     other = _is_others(known)
     if entry.target_id is not None and _in_question(known):

@@ -106,8 +106,3 @@ VENDOR = _by_name(
     *_PAYMENT_TERM,
     *_PAYMENT_METHOD,
 )
-
-EXPANDABLE = frozenset(
-    name.partition(".")[0] for fields in (CUSTOMER, VENDOR) for name in fields if "." in name
-)
-"""Navigations that `$expand` may name; the part of a path before its dot is one of these."""

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from mlconnector.systems.business_central import SYSTEM
-from mlconnector.systems.business_central.fields import CUSTOMER, EXPANDABLE, VENDOR
+from mlconnector.systems.business_central.dialects import V2
+from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
 
 
 def test_fields_are_named_as_their_key() -> None:
@@ -17,13 +18,9 @@ def test_a_customer_has_its_balance_behind_a_navigation_and_a_vendor_has_not() -
 
 
 def test_what_stands_before_a_dot_can_be_expanded() -> None:
-    assert {
-        "currency",
-        "paymentTerm",
-        "shipmentMethod",
-        "paymentMethod",
-        "customerFinancialDetail",
-    } == EXPANDABLE
+    common = {"currency", "paymentTerm", "paymentMethod"}
+    assert set(V2.navigations("vendor")) == common
+    assert set(V2.navigations("customer")) == common | {"shipmentMethod", "customerFinancialDetail"}
 
 
 def test_the_entities_know_their_fields() -> None:
