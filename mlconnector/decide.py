@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step, value
@@ -27,21 +27,14 @@ class Known:
     forced: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What deciding needs to know of the target: does it upsert, and how long do its look-ups lag behind."""
-
-    upserts: bool
-    settle: timedelta = timedelta(0)
-
-
 def decide(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings, now: datetime
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta, now: datetime
 ) -> Step | Outcome | None:
     """A Step to send, an Outcome to settle without sending, or None where the ledger already says it all.
 
-    `mapped` is None exactly for a delete. A Step with `again` was sent before without a clear answer; one with
-    action "create" for a target that does not upsert has to be looked up first.
+    `mapped` is None exactly for a delete. `settle` is how long the target's look-ups lag behind its writes. A Step with
+    `again` was sent before without a clear answer; one with action "create" for a target that does not upsert has to be
+    looked up first.
     """
     if mapped is None:
         return _gone(change, known, flow)
@@ -60,7 +53,7 @@ def decide(
     if entry is None:
         return _create(change, mapped, known)
     if entry.status in ("sending", "unknown"):
-        if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < target.settle:
+        if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < settle:
             return None
         return _send(change, mapped, known, entry, again=True)
     if not known.forced and _same(entry, mapped, flow, now):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mlconnector import signals
-from mlconnector.decide import Known, Settings, decide
+from mlconnector.decide import Known, decide
 from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.ledger.forgetting import REASON
@@ -211,13 +211,15 @@ class FlowRun:
         keys = _keys_in_question(records, entries)
         owners = {**ledger.unclear(flow.name), **ledger.owners(flow.name, keys)}
         removed = ledger.parted(flow.name, keys - owners.keys())
-        settings, now = Settings(entity.upserts, entity.settle), self.job.now()
+        now = self.job.now()
         plans: list[Planned] = []
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
             known = self._known(change, record, entry, owners, removed, forced)
             decided = (
-                record if isinstance(record, Outcome) else decide(change, record, known, flow, settings, now)
+                record
+                if isinstance(record, Outcome)
+                else decide(change, record, known, flow, entity.settle, now)
             )
             if decided is None:
                 self.counts["unchanged" if entry and entry.status == "done" else "waiting"] += 1

@@ -332,7 +332,7 @@ def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
     step = plan.decided
     if not isinstance(step, Step):
         return () if plan.entry is None or plan.looked else plan.entry.tried_keys
-    if outcome.status in CLEAR:
+    if outcome.status in CLEAR or _is_located(outcome):
         return ()
     unclear = outcome.status == "unknown" or outcome.code in INTERRUPTED
     goes_to = step.mapped.key if unclear and step.mapped is not None else outcome.key
@@ -352,7 +352,14 @@ def _settled_key(plan: Planned, outcome: Outcome) -> str | None:
         return outcome.key
     if plan.mapped is None or not isinstance(plan.decided, Step):
         return None
+    if _is_located(outcome) and outcome.key in (plan.mapped.key, *plan.decided.tried_keys):
+        return outcome.key
     return plan.mapped.key if outcome.status in SUCCEEDED else _new_key(plan)
+
+
+def _is_located(outcome: Outcome) -> bool:
+    """Whether it says under which key the counterpart is, though the step did not succeed."""
+    return outcome.key is not None and outcome.target_id is not None
 
 
 SUCCEEDED = frozenset({"created", "updated", "unchanged", "planned"})

@@ -113,8 +113,8 @@ class Outcome:
     `target_id` is the remote id, given whenever it is known. `memo` is what the target wants to see again with
     the next step of this record (None leaves the stored one alone). `request_id` is the vendor's, `answer` the
     vendor's own code or HTTP status as text. `key` is where the counterpart was found if that is not the key that was
-    sent: what was `removed` was there, and with `found-elsewhere` it is looked for there unless another record has
-    the key. `left` was left behind.
+    sent: what was `removed` was there, what was refused (with a `target_id`) is still there, and with `found-elsewhere`
+    it is looked for there unless another record has the key. `left` was left behind.
     """
 
     status: Status

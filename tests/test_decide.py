@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.decide import WAITS, Known, Settings, decide
+from mlconnector.decide import WAITS, Known, decide
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
 
-UPSERTS = Settings(upserts=True)
+AT_ONCE = timedelta(0)
 NOW = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 EARLIER, LATER = "2026-07-01T07:00:00.000Z", "2026-07-01T09:00:00.000Z"
 OLD, NEW = b"o" * 16, b"n" * 16
@@ -37,12 +37,12 @@ def decided(
     mapped: Mapped | Skip | None,
     entry: LedgerEntry | None = None,
     *,
-    target: Settings = UPSERTS,
+    settle: timedelta = AT_ONCE,
     options: dict[str, Any] | None = None,
     **known: Any,
 ) -> Step | Outcome | None:
     change = Change("customer", "c1", "delete" if mapped is None else "upsert", NOW, {})
-    return decide(change, mapped, Known(entry, **known), flow(**options or {}), target, NOW)
+    return decide(change, mapped, Known(entry, **known), flow(**options or {}), settle, NOW)
 
 
 CREATE = Step("create", "c1", ANNA)
@@ -88,10 +88,9 @@ def test_what_got_no_clear_answer_is_sent_again_and_says_so(
 
 
 def test_an_open_send_waits_until_the_target_can_find_what_it_wrote() -> None:
-    slow = Settings(upserts=False, settle=timedelta(minutes=61))
     entry = row("unknown", updated_at=EARLIER)
-    assert decided(ANNA, entry, target=slow) is None
-    assert isinstance(decided(ANNA, entry, target=replace(slow, settle=timedelta(minutes=60))), Step)
+    assert decided(ANNA, entry, settle=timedelta(minutes=61)) is None
+    assert isinstance(decided(ANNA, entry, settle=timedelta(minutes=60)), Step)
 
 
 @pytest.mark.parametrize(
@@ -251,20 +250,18 @@ flows = st.builds(
     on_delete=st.sampled_from(["ignore", "archive"]),
     on_exclude=st.sampled_from(["ignore", "archive"]),
 )
-targets = st.builds(
-    Settings, upserts=st.booleans(), settle=st.sampled_from([timedelta(0), timedelta(minutes=90)])
-)
+settles = st.sampled_from([timedelta(0), timedelta(minutes=90)])
 changes = st.builds(
     Change, st.just("customer"), st.just("c1"), st.just("upsert"), st.none() | st.just(NOW), st.just({})
 )
 
 
-@given(changes, mappeds, knowns, flows, targets)
+@given(changes, mappeds, knowns, flows, settles)
 def test_deciding_never_fails_depends_on_nothing_else_and_makes_well_formed_steps(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
-    found = decide(change, mapped, known, flow, target, NOW)
-    assert found == decide(change, mapped, known, flow, target, NOW)
+    found = decide(change, mapped, known, flow, settle, NOW)
+    assert found == decide(change, mapped, known, flow, settle, NOW)
     if isinstance(found, Step):
         assert found.source_id == change.id
         assert found.mapped is (None if found.action == "remove" else mapped)
@@ -273,43 +270,43 @@ def test_deciding_never_fails_depends_on_nothing_else_and_makes_well_formed_step
         assert found.status in ("skipped", "held") and found.code
 
 
-@given(changes, mappeds, knowns, flows, targets)
+@given(changes, mappeds, knowns, flows, settles)
 def test_what_was_settled_without_sending_is_not_settled_again(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
-    found = decide(change, mapped, known, flow, target, NOW)
+    found = decide(change, mapped, known, flow, settle, NOW)
     if isinstance(found, Outcome):
         entry = known.entry or row("held", target_key=None)
         wants = mapped.key if isinstance(mapped, Mapped) and found.code == "key-taken" else None
         settled = replace(entry, status=found.status, code=found.code, wants=wants)
-        assert decide(change, mapped, replace(known, entry=settled), flow, target, NOW) is None
+        assert decide(change, mapped, replace(known, entry=settled), flow, settle, NOW) is None
 
 
-@given(changes, mappeds, knowns, flows, targets)
+@given(changes, mappeds, knowns, flows, settles)
 def test_what_is_done_and_the_same_is_never_sent(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
     if isinstance(mapped, Mapped):
         done = replace(known.entry or SENT, status="done", digest=mapped.digest)
         known = replace(known, entry=done, forced=False)
-        assert not isinstance(decide(change, mapped, known, flow, target, NOW), Step)
+        assert not isinstance(decide(change, mapped, known, flow, settle, NOW), Step)
 
 
-@given(changes, mappeds, knowns, flows, targets)
+@given(changes, mappeds, knowns, flows, settles)
 def test_the_key_of_somebody_else_is_never_written(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
-    found = decide(change, mapped, known, flow, target, NOW)
+    found = decide(change, mapped, known, flow, settle, NOW)
     if known.owner is not None and known.owner.source_id != "c1" and isinstance(mapped, Mapped):
         assert not isinstance(found, Step)
 
 
-@given(changes, mappeds, knowns, flows, targets)
+@given(changes, mappeds, knowns, flows, settles)
 def test_the_counterpart_of_somebody_else_is_never_updated(
-    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, target: Settings
+    change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
     other = known.old_owner
-    found = decide(change, mapped, replace(known, removed=None), flow, target, NOW)
+    found = decide(change, mapped, replace(known, removed=None), flow, settle, NOW)
     if isinstance(found, Step) and found.action == "update" and other is not None and other.source_id != "c1":
         assert found.target_id != other.target_id
 

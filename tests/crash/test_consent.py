@@ -14,6 +14,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from mlconnector.ledger import forgetting
 from mlconnector.sandbox import Reply, Request
 from mlconnector.systems.mailchimp.write import FEW
 from tests.crash.loop import FusedMail, Loop, configured
@@ -22,7 +23,7 @@ ADDRESSES = [f"p{place}@nordkran.se" for place in range(6)]
 NUMBERS = [str(10000 + place) for place in range(6)]
 MANY = [(str(20000 + place), f"q{place}@nordkran.se") for place in range(FEW + 2)]
 """Enough to make a large chunk; in such an example the first of them are acted on as well."""
-ON_RECORD = {"archived", "compliance-state", "forgotten-address", "key-taken", "member-gone"}
+ON_RECORD = {"archived", "compliance-state", "forgotten", "forgotten-address", "key-taken", "member-gone"}
 """Why a customer with an address may have no member."""
 STATUSES = ["subscribed", "unsubscribed", "cleaned", "pending", "transactional", "archived"]
 STORIES = [
@@ -105,6 +106,8 @@ class ConsentMachine(RuleBasedStateMachine):
         """Contacts people did something with, and how many moves there had been."""
         self.forgotten: set[str] = set()
         self.moved_by_person: set[str] = set()
+        self.left_alone: dict[str, int] = {}
+        """Addresses of people whom the tool was told to forget, and how many moves there had been."""
 
     @property
     def mail(self) -> WatchedMail:
@@ -222,6 +225,14 @@ class ConsentMachine(RuleBasedStateMachine):
         self.mail.before_bulk = lambda: self._act(email, "archive")
         self.run("full", None)
 
+    @rule(email=st.sampled_from(ADDRESSES[4:]))
+    def person_asks_us_to_be_forgotten(self, email: str) -> None:
+        if email in self.moved_by_person:
+            return
+        with self.loop.opened() as ledger:
+            forgetting.forget(ledger, f"email:{email}")
+        self.left_alone.setdefault(email, len(self.mail.moves))
+
     # what happens in the ERP
 
     @rule(number=st.sampled_from(NUMBERS), email=st.sampled_from([*ADDRESSES, ""]), name=st.integers(0, 3))
@@ -291,6 +302,9 @@ class ConsentMachine(RuleBasedStateMachine):
 
     def _check(self, move: Move, place: int) -> None:
         double_optin = self.mail.account.audience("Customers").double_optin
+        since = self.left_alone.get(move.email, place + 1)
+        forgotten = since <= place and move.email not in self.moved_by_person
+        assert not forgotten, f"written although the person asked to be forgotten: {move}"
         if move.new not in ("subscribed", "pending") or self._known_limit(move, place):
             return
         if move.new == "pending":

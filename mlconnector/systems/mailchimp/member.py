@@ -248,6 +248,13 @@ class Draft:
         """Somebody else archived it: nothing is sent."""
         return Outcome("skipped", code="archived", reason=SKIPPED["archived"])
 
+    def found(self, done: Outcome, member: Member) -> Outcome:
+        """What was refused for a member that was read just before: it is still there, which settles where it is."""
+        refused = done.status in ("failed", "skipped") and done.target_id is None
+        if not refused or self.keeps_address(member):
+            return done
+        return replace(done, target_id=self.target_id(member.id), key=key_of(member))
+
     def refused(self, error: Rejected, now: datetime) -> Outcome:
         """What a refusal of this one member means."""
         told = "; ".join(f"{name}: {text}" if name else text for name, text in error.details) or error.message

@@ -58,6 +58,12 @@ class Single:
             return draft.found_elsewhere(found.member)
         if member is None:
             return self._where_it_is(draft)
+        try:
+            return draft.found(self._follow(draft, member), member)
+        except Rejected as error:
+            return draft.found(draft.refused(error, self.now()), member)
+
+    def _follow(self, draft: Draft, member: Member) -> Outcome:
         if member.id == draft.hash:
             return self._update(draft, member)
         if member.status == "archived":
