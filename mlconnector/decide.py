@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
-from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step, value
+from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Skip, Step, value
 
 
 @value
@@ -14,8 +15,10 @@ class Known:
 
     `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
     key it had, `removed` what is known of a counterpart that had the key and was removed. `tried_keys` are those it
-    may be at and that are nobody else's. `linked` says that all its refs are linked. `forced`
-    sends even what looks unchanged (replay).
+    may be at and that are nobody else's. `refs` are the remote ids of what it refers to, `missing` says
+    which of these is not linked. `link` is its counterpart if
+    the two are a pair, `changed` what it has to tell it (None: nobody knows). `forced` sends even what looks unchanged
+    (replay).
     """
 
     entry: LedgerEntry | None = None
@@ -23,7 +26,10 @@ class Known:
     old_owner: LedgerEntry | None = None
     removed: LedgerEntry | None = None
     tried_keys: tuple[str, ...] = ()
-    linked: bool = True
+    refs: Mapping[str, str] = field(default_factory=dict)
+    missing: str = ""
+    link: Link | None = None
+    changed: frozenset[str] | None = None
     forced: bool = False
 
 
@@ -45,18 +51,18 @@ def decide(
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
             return None
         return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
-    if not known.linked:
-        return _unless_told(
-            entry,
-            Outcome("held", code="waits-for-reference", reason="a record it refers to is not there yet"),
-        )
+    if known.missing:
+        reason = f"{known.missing}, which it refers to, is not there yet"
+        return _unless_told(entry, Outcome("held", code="waits-for-reference", reason=reason))
+    if known.link is not None and _is_in_step(entry, known):
+        return None if entry is not None and entry.digest == mapped.digest else _in_step(known.link)
     if entry is None:
         return _create(change, mapped, known)
     if entry.status in ("sending", "unknown"):
         if entry.updated_at and now - datetime.fromisoformat(entry.updated_at) < settle:
             return None
         return _send(change, mapped, known, entry, again=True)
-    if not known.forced and _same(entry, mapped, flow, now):
+    if not known.forced and _same(entry, mapped, known, flow, now):
         return None
     return _send(change, mapped, known, entry)
 
@@ -68,9 +74,21 @@ WAITS = Outcome(
 )
 
 
-def _same(entry: LedgerEntry, mapped: Mapped, flow: Flow, now: datetime) -> bool:
+def _is_in_step(entry: LedgerEntry | None, known: Known) -> bool:
+    """Whether all that changed of a record came from its counterpart."""
+    settled = entry is None or entry.status == "done"
+    return settled and known.changed == frozenset() and not known.forced
+
+
+def _in_step(link: Link) -> Outcome:
+    reason = "nothing changed but what its counterpart brought"
+    return Outcome("unchanged", target_id=link.id, code="in-step", reason=reason)
+
+
+def _same(entry: LedgerEntry, mapped: Mapped, known: Known, flow: Flow, now: datetime) -> bool:
     if entry.status == "done":
-        return entry.digest == mapped.digest or (flow.mode == "create_once" and entry.target_id is not None)
+        same = entry.digest == mapped.digest and not known.changed
+        return same or (flow.mode == "create_once" and entry.target_id is not None)
     refused = entry.status in ("failed", "skipped") and entry.attempts > 0
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False
@@ -87,6 +105,8 @@ def may_be_there(entry: LedgerEntry) -> bool:
 def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False
 ) -> Step | Outcome | None:
+    if known.link is not None:
+        return Step("update", change.id, mapped, known.link.id, entry.target_key, entry.memo, again)
     other = _is_others(known)
     if entry.target_id is not None and _in_question(known):
         return _unless_told(entry, WAITS)
@@ -118,6 +138,8 @@ def _in_question(known: Known) -> bool:
 
 
 def _create(change: Change, mapped: Mapped, known: Known) -> Step:
+    if known.link is not None:
+        return Step("update", change.id, mapped, known.link.id)
     gone = known.removed
     if gone is not None and gone.target_id is not None:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it

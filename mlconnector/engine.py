@@ -18,7 +18,9 @@ from mlconnector.decide import Known, decide
 from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.ledger.forgetting import REASON
+from mlconnector.matching import Matching
 from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
+from mlconnector.pairs import changed_fields
 
 log = logging.getLogger("mlconnector.engine")
 
@@ -35,8 +37,14 @@ class FlowRun:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.lanes = Lanes(job)
+        self._matching = Matching(job, self.lanes)
         self._forgotten = job.ledger.forgotten(job.flow.name)
         self._whole = False
+
+    @property
+    def _ends(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        flow = self.job.flow
+        return (flow.source, flow.entity), (flow.target, flow.into)
 
     @property
     def counts(self) -> Counter[str]:
@@ -212,23 +220,27 @@ class FlowRun:
         owners = {**ledger.unclear(flow.name), **ledger.owners(flow.name, keys)}
         removed = ledger.parted(flow.name, keys - owners.keys())
         now = self.job.now()
+        links = ledger.links(*self._ends, changes.keys()) if self.job.keep_links else {}
         plans: list[Planned] = []
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
             known = self._known(change, record, entry, owners, removed, forced)
+            if (link := links.get(change.id)) is not None:
+                changed = changed_fields(flow, change.record, link) if flow.fields else None
+                known = replace(known, link=link, changed=changed)
             decided = (
                 record
                 if isinstance(record, Outcome)
                 else decide(change, record, known, flow, entity.settle, now)
             )
-            if decided is None:
+            if decided is None or (self.job.adopt and _writes(decided)):
                 self.counts["unchanged" if entry and entry.status == "done" else "waiting"] += 1
                 continue
             plan = self._planned(change, record, known, decided)
             self.lanes.claim(plan)
             plans.append(plan)
-        self._look_where_they_are(plans)
-        self._look_first(plans)
+        self._matching.look_where_they_are(plans)
+        self._matching.look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
 
@@ -259,7 +271,13 @@ class FlowRun:
         if record is _FORGOTTEN:
             return Planned(change.id, None, "", None, known, decided)
         mapped = record if isinstance(record, Mapped) else None
-        return Planned(change.id, change.modified, self._name(change), mapped, known, decided)
+        if isinstance(decided, Step) and mapped is not None and not self.job.entity.upserts:
+            seen = known.link.other_seen if known.link is not None else {}
+            decided = replace(
+                decided, changed=known.changed, seen=seen, modified=change.modified, refs=known.refs
+            )
+        kept = change.record if self.job.flow.fields else {}
+        return Planned(change.id, change.modified, self._name(change), mapped, known, decided, kept)
 
     def _name(self, change: Change) -> str:
         try:
@@ -283,13 +301,15 @@ class FlowRun:
         )
         if not isinstance(record, Mapped):
             return Known(entry, old_owner=old_owner, tried_keys=tried, forced=forced)
+        refs, missing = self._references(record) if record.refs else ({}, "")
         return Known(
             entry,
             owner=self._owner(record.key, change.id, owners),
             old_owner=old_owner,
             removed=removed.get(record.key),
             tried_keys=tried,
-            linked=not record.refs or self._refs_linked(record),
+            refs=refs,
+            missing=missing,
             forced=forced,
         )
 
@@ -304,53 +324,16 @@ class FlowRun:
         owner = self._owner(key, source_id, owners)
         return owner is None or owner.source_id == source_id
 
-    def _refs_linked(self, record: Mapped) -> bool:
+    def _references(self, record: Mapped) -> tuple[dict[str, str], str]:
+        """The remote ids of what it refers to, by field, and the first that is not there yet."""
         here, there = self.job.flow.source, self.job.flow.target
-        return all(
-            self.job.ledger.linked((here, ref.entity), (there, ref.into), [ref.id]) for ref in record.refs
-        )
-
-    def _look_where_they_are(self, plans: Sequence[Planned]) -> None:
-        """Of records that leave or that nothing is sent for, and that may be at some keys: finds out at which."""
-        for plan in plans:
-            entry, decided = plan.entry, plan.decided
-            if entry is None or not entry.tried:
-                continue
-            if isinstance(decided, Step) and decided.action == "remove" and decided.target_id is None:
-                for key, hit in self._found_at(plan.known.tried_keys):
-                    plan.decided = replace(decided, was_key=key, target_id=hit)
-            elif isinstance(decided, Outcome) and decided.status == "skipped":
-                was_key = (entry.target_key,) if entry.target_id and entry.target_key else ()
-                for key, hit in self._found_at((*was_key, *plan.known.tried_keys)):
-                    plan.decided = replace(decided, key=key, target_id=hit)
-                plan.looked = True
-
-    def _found_at(self, keys: Sequence[str]) -> Sequence[tuple[str, str]]:
-        """The first of these keys that something is there under, with its id; empty if there is none."""
-        found = self.job.target.find(self.job.flow.into, keys)
-        return [(key, hit) for key in keys for hit in found.get(key, ())][:1]
-
-    def _look_first(self, plans: Sequence[Planned]) -> None:
-        """Asks the target by key before something is created that would be, or may already be, there."""
-        upserts = self.job.entity.upserts
-        creates = [
-            plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"
-        ]
-        looked_for = {plan.source_id: _keys_to_look_for(plan, upserts) for plan in creates}
-        keys = {key for keys in looked_for.values() for key in keys}
-        if not keys:
-            return
-        found = self.job.target.find(self.job.flow.into, keys)
-        linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
-        for plan in creates:
-            hits = {hit: None for key in looked_for[plan.source_id] for hit in found.get(key, ())}
-            free = [hit for hit in hits if hit not in linked]  # the others are on their way to another key
-            if len(free) > 1 and not upserts:
-                reason = f"{len(free)} records in the target have its key"
-                plan.decided = Outcome("failed", code="ambiguous-match", reason=reason)
-            elif free and isinstance(plan.decided, Step):
-                plan.decided = replace(plan.decided, action="update", target_id=free[0])
-                linked.add(free[0])
+        found: dict[str, str] = {}
+        for ref in record.refs:
+            link = self.job.ledger.links((here, ref.entity), (there, ref.into), [ref.id]).get(ref.id)
+            if link is None:
+                return found, f"{ref.entity} {ref.id}"
+            found[ref.field] = link.id
+        return found, ""
 
 
 def _keys_in_question(
@@ -369,14 +352,6 @@ def _keys_in_question(
     return keys
 
 
-def _goes_to(plan: Planned) -> str:
-    return (plan.decided.target_id if isinstance(plan.decided, Step) else None) or ""
-
-
-def _keys_to_look_for(plan: Planned, upserts: bool) -> list[str]:
-    """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
-    step = plan.decided
-    assert isinstance(step, Step) and step.mapped is not None
-    key = step.mapped.key
-    before = [one for one in step.tried_keys if one != key] if step.again else []
-    return before if upserts else [*before, key]
+def _writes(decided: Step | Outcome) -> bool:
+    """Whether it would change a counterpart that is known already."""
+    return isinstance(decided, Step) and decided.action != "create"

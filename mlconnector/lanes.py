@@ -11,12 +11,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from mlconnector.decide import Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
-from mlconnector.ledger import Ledger, Settled
+from mlconnector.ledger import Ledger, Pair, Settled
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
+from mlconnector.pairs import hashes, seen_of
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 
 
@@ -63,7 +64,11 @@ class Job:
     named_by: str = ""
     """The field of the source by which people call a record (`number`)."""
     keep_links: bool = False
-    """Whether another flow refers to the records of this one."""
+    """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
+    watched: frozenset[str] = frozenset()
+    """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
+    adopt: bool = False
+    """Only links what is there on both sides; nothing is written."""
 
 
 @dataclass(slots=True)
@@ -91,6 +96,8 @@ class Planned:
     mapped: Mapped | None
     known: Known
     decided: Step | Outcome
+    record: Mapping[str, Any] = field(default_factory=dict)
+    """The source record, kept where its counterpart may be changed by others."""
     ticket: Ticket | None = None
     looked: bool = False
     """Whether it was found out in the meantime where its counterpart is."""
@@ -263,8 +270,8 @@ class Lanes:
     ) -> None:
         flow, ledger = self.job.flow, self.job.ledger
         settled = [self._stored(plan, outcome) for plan, outcome in pairs]
-        ledger.finish(flow.name, self.job.run_id, numbers, settled)
-        self._link(pairs)
+        ends = (flow.source, flow.entity), (flow.target, flow.into)
+        ledger.finish(flow.name, self.job.run_id, numbers, settled, ends if self.job.keep_links else None)
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self._unclaim(plan)
@@ -275,7 +282,7 @@ class Lanes:
 
     def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
         step = plan.decided if isinstance(plan.decided, Step) else None
-        sent = plan.mapped if step is not None else None
+        sent = plan.mapped if step is not None or outcome.status == "unchanged" else None
         return Settled(
             source_id=plan.source_id,
             outcome=outcome,
@@ -287,7 +294,16 @@ class Lanes:
             tried_keys=_tried_keys(plan, outcome),
             before=plan.entry,
             name=plan.name,
+            pair=self._pair(plan, outcome) if self.job.keep_links else None,
         )
+
+    def _pair(self, plan: Planned, outcome: Outcome) -> Pair | None:
+        """The link with its counterpart, and what is in step now."""
+        if outcome.target_id is None or outcome.status not in SUCCEEDED:
+            return None
+        flow, now = self.job.flow, outcome.now or {}
+        seen = seen_of(flow, plan.record) if flow.fields else {}
+        return Pair(plan.source_id, outcome.target_id, seen, hashes(now, self.job.watched & now.keys()))
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)
@@ -297,12 +313,6 @@ class Lanes:
         for key in (step.was_key, *step.tried_keys) if step else ():
             if key is not None and self.leaving.get(key) is plan:
                 del self.leaving[key]
-
-    def _link(self, pairs: Sequence[tuple[Planned, Outcome]]) -> None:
-        if self.job.keep_links:
-            flow = self.job.flow
-            made = [(plan.source_id, outcome.target_id) for plan, outcome in pairs if outcome.target_id]
-            self.job.ledger.link((flow.source, flow.entity), (flow.target, flow.into), made)
 
     def _pass_tickets(self) -> None:
         while self._tickets and self._tickets[0].left == 0:
@@ -350,9 +360,10 @@ def _settled_key(plan: Planned, outcome: Outcome) -> str | None:
     """The key it owns now; of a move that did not succeed the counterpart still has the old one."""
     if outcome.status == "removed" or plan.looked:
         return outcome.key
-    if plan.mapped is None or not isinstance(plan.decided, Step):
+    if plan.mapped is None or not (isinstance(plan.decided, Step) or outcome.status == "unchanged"):
         return None
-    if _is_located(outcome) and outcome.key in (plan.mapped.key, *plan.decided.tried_keys):
+    step = plan.decided if isinstance(plan.decided, Step) else None
+    if _is_located(outcome) and step is not None and outcome.key in (plan.mapped.key, *step.tried_keys):
         return outcome.key
     return plan.mapped.key if outcome.status in SUCCEEDED else _new_key(plan)
 

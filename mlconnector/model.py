@@ -75,7 +75,8 @@ class Mapped:
 
     `key` is the natural key in the target (`email:anna@nordkran.se`, lower-cased). `digest` (16 bytes) covers
     `body` but none of the names in `create_only`, which a target uses for a record it has to create and ignores
-    otherwise.
+    otherwise. `match` are keys under which a counterpart may be there already (`number:10000`, `tax:SE55…`): the first
+    of them that finds any decides; without them `key` does. Both are for targets that do not upsert.
     """
 
     key: str
@@ -83,6 +84,7 @@ class Mapped:
     digest: bytes
     refs: tuple[Ref, ...] = ()
     create_only: frozenset[str] = frozenset()
+    match: tuple[str, ...] = ()
 
 
 @value
@@ -107,6 +109,19 @@ class Left:
 
 
 @value
+class Link:
+    """The counterpart of a record, by its id, whoever of the two came first.
+
+    `seen` and `other_seen` are hashes of the record's fields and of the counterpart's as they were when both were last
+    in step: what differs from them changed since.
+    """
+
+    id: str
+    seen: Mapping[str, str]
+    other_seen: Mapping[str, str]
+
+
+@value
 class Outcome:
     """What a target says of one step, or what deciding alone settled.
 
@@ -127,6 +142,7 @@ class Outcome:
     memo: Mapping[str, Any] | None = None
     key: str | None = None
     left: tuple[Left, ...] = ()
+    now: Mapping[str, Any] | None = None
 
 
 @value
@@ -157,7 +173,7 @@ class LedgerEntry:
         return tuple(dict.fromkeys(self.tried.split("\n"))) if self.tried else ()
 
 
-Action = Literal["create", "update", "remove"]
+Action = Literal["create", "update", "remove", "link"]
 
 
 @value
@@ -165,10 +181,13 @@ class Step:
     """One thing to do in the target.
 
     `create`: nothing is linked yet. `update`: `target_id` is linked and `mapped` differs from what was sent.
-    `remove`: the source record is gone or left the flow; `mapped` is None. `was_key` is the key it had when it was
+    `remove`: the source record is gone or left the flow; `mapped` is None. `link`: `target_id` was found to be its
+    counterpart, and nothing is to be written. `was_key` is the key it had when it was
     last sent, `tried_keys` those that it may be at (see LedgerEntry). `inherits` is the memo of the Outcome by
     which a counterpart with the key it has now was removed. `again` says that an earlier
-    send of this record got no clear answer. `memo` is the last Outcome's.
+    send of this record got no clear answer. `memo` is the last Outcome's. `changed` are the names in the body that the
+    source changed since both were last in step (None: nobody knows, or all of them), `seen` hashes of the counterpart's
+    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field.
     """
 
     action: Action
@@ -180,6 +199,10 @@ class Step:
     again: bool = False
     tried_keys: tuple[str, ...] = ()
     inherits: Mapping[str, Any] | None = None
+    changed: frozenset[str] | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
+    modified: datetime | None = None
+    refs: Mapping[str, str] = field(default_factory=dict)
 
 
 MapFunction = Callable[[Change], Mapped | Skip]
@@ -191,7 +214,8 @@ class Flow:
 
     `source` and `target` are aliases of the connection's systems, `entity` and `into` their entities. `paths` are
     the source fields that `map` reads (`number`, `customerFinancialDetail.balance`), so that a source fetches and
-    expands no more than these.
+    expands no more than these. `fields` is given where the counterpart may be changed by others: by name in the body
+    the source fields it is made of. `rules` is a text that changes with the mapping.
     """
 
     name: str
@@ -205,6 +229,8 @@ class Flow:
     on_delete: Literal["ignore", "archive"] = "ignore"
     on_exclude: Literal["ignore", "archive"] = "ignore"
     paths: frozenset[str] = frozenset()
+    fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlconnector.decide import WAITS, Known, decide
-from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Skip, Step
+from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Skip, Step
 
 AT_ONCE = timedelta(0)
 NOW = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -19,7 +19,7 @@ EARLIER, LATER = "2026-07-01T07:00:00.000Z", "2026-07-01T09:00:00.000Z"
 OLD, NEW = b"o" * 16, b"n" * 16
 ANNA = Mapped("email:anna@nordkran.se", {"FNAME": "Anna"}, NEW)
 LEFT = Skip("excluded", "filtered", leaves=True)
-HELD = Outcome("held", code="waits-for-reference", reason="a record it refers to is not there yet")
+HELD = Outcome("held", code="waits-for-reference", reason="boss b1, which it refers to, is not there yet")
 TAKEN = Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
 GONE = Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
 
@@ -126,9 +126,42 @@ def test_what_is_created_once_is_never_updated_but_created_if_it_never_was() -> 
 
 
 def test_a_record_whose_references_are_not_linked_is_held_and_told_once() -> None:
-    assert decided(ANNA, linked=False) == HELD
-    assert decided(ANNA, SENT, linked=False) == HELD
-    assert decided(ANNA, row("held", code="waits-for-reference"), linked=False) is None
+    assert decided(ANNA, missing="boss b1") == HELD
+    assert decided(ANNA, SENT, missing="boss b1") == HELD
+    assert decided(ANNA, row("held", code="waits-for-reference"), missing="boss b1") is None
+
+
+LINK = Link("t7", {}, {})
+IN_STEP = Outcome("unchanged", "t7", "in-step", "nothing changed but what its counterpart brought")
+NAME = frozenset({"name"})
+FROM_LINK = Step("update", "c1", ANNA, "t7")
+
+
+@pytest.mark.parametrize(
+    ("entry", "changed", "expected"),
+    [
+        (None, frozenset(), IN_STEP),
+        (None, None, FROM_LINK),
+        (None, NAME, FROM_LINK),
+        (row("done", target_id="t7", digest=OLD), frozenset(), IN_STEP),
+        (row("done", target_id="t7", digest=NEW), frozenset(), None),
+        (row("done", target_id="t7", digest=NEW), NAME, replace(FROM_LINK, was_key=ANNA.key)),
+        (row("done", target_id="t7", digest=NEW), None, None),
+        (row("done", target_id="t1", digest=OLD), NAME, replace(FROM_LINK, was_key=ANNA.key)),
+        (row("unknown", target_key=None), frozenset(), replace(FROM_LINK, again=True)),
+        (row("failed", digest=NEW, attempts=1), NAME, None),
+    ],
+)
+def test_a_linked_record_tells_its_counterpart_what_changed_and_nothing_that_came_from_there(
+    entry: LedgerEntry | None, changed: frozenset[str] | None, expected: Step | Outcome | None
+) -> None:
+    assert decided(ANNA, entry, link=LINK, changed=changed) == expected
+
+
+def test_a_replay_sends_what_came_from_there_as_well() -> None:
+    entry = row("done", target_id="t7", digest=NEW)
+    found = decided(ANNA, entry, link=LINK, changed=frozenset(), forced=True)
+    assert found == replace(FROM_LINK, was_key=ANNA.key)
 
 
 def test_a_key_that_another_record_owns_is_left_to_it_and_told_once() -> None:
@@ -236,7 +269,9 @@ knowns = st.builds(
     owner=st.none() | rows(anybody),
     old_owner=st.none() | rows(anybody),
     removed=st.none() | rows(st.sampled_from(["c2", "c3"]), ["removed"]),
-    linked=st.booleans(),
+    missing=st.sampled_from(["", "boss b1"]),
+    link=st.sampled_from([None, None, Link("t7", {}, {})]),
+    changed=st.sampled_from([None, frozenset[str](), frozenset({"name"})]),
     forced=st.booleans(),
 )
 mappeds = st.one_of(
@@ -267,7 +302,7 @@ def test_deciding_never_fails_depends_on_nothing_else_and_makes_well_formed_step
         assert found.mapped is (None if found.action == "remove" else mapped)
         assert (found.target_id is None) == (found.action == "create") or found.action == "remove"
     elif found is not None:
-        assert found.status in ("skipped", "held") and found.code
+        assert found.status in ("skipped", "held", "unchanged") and found.code
 
 
 @given(changes, mappeds, knowns, flows, settles)
@@ -279,6 +314,8 @@ def test_what_was_settled_without_sending_is_not_settled_again(
         entry = known.entry or row("held", target_key=None)
         wants = mapped.key if isinstance(mapped, Mapped) and found.code == "key-taken" else None
         settled = replace(entry, status=found.status, code=found.code, wants=wants)
+        if found.status == "unchanged" and isinstance(mapped, Mapped):
+            settled = replace(settled, status="done", digest=mapped.digest)
         assert decide(change, mapped, replace(known, entry=settled), flow, settle, NOW) is None
 
 
@@ -288,7 +325,7 @@ def test_what_is_done_and_the_same_is_never_sent(
 ) -> None:
     if isinstance(mapped, Mapped):
         done = replace(known.entry or SENT, status="done", digest=mapped.digest)
-        known = replace(known, entry=done, forced=False)
+        known = replace(known, entry=done, forced=False, link=None, changed=None)
         assert not isinstance(decide(change, mapped, known, flow, settle, NOW), Step)
 
 
@@ -306,7 +343,7 @@ def test_the_counterpart_of_somebody_else_is_never_updated(
     change: Change, mapped: Mapped | Skip | None, known: Known, flow: Flow, settle: timedelta
 ) -> None:
     other = known.old_owner
-    found = decide(change, mapped, replace(known, removed=None), flow, settle, NOW)
+    found = decide(change, mapped, replace(known, removed=None, link=None), flow, settle, NOW)
     if isinstance(found, Step) and found.action == "update" and other is not None and other.source_id != "c1":
         assert found.target_id != other.target_id
 

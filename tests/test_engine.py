@@ -13,7 +13,7 @@ import pytest
 from mlconnector.engine import FlowRun
 from mlconnector.errors import BrakeError, Later, Stop, StoppedError
 from mlconnector.lanes import Brake
-from mlconnector.ledger import Ledger, forgetting
+from mlconnector.ledger import Ledger, Pair, forgetting
 from mlconnector.model import LedgerEntry, Left, Outcome, Step
 from mlconnector.plan import DryRun
 from tests.toys import Clock, ToySource, ToyTarget, Watcher, make_job, map_row
@@ -330,7 +330,7 @@ def test_records_may_refer_to_others_and_wait_until_they_are_linked(bench: Bench
 
     bench.rows(a=1)
     assert bench.run(map=with_ref)["held"] == 1
-    bench.ledger.link(("a", "boss"), ("b", "boss"), [("b1", "t77")])
+    bench.ledger.link(("a", "boss"), ("b", "boss"), [Pair("b1", "t77", {}, {})])
     assert bench.run(map=with_ref)["created"] == 1
 
 

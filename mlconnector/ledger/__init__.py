@@ -16,8 +16,9 @@ from typing import Any, Self
 import msgspec
 
 from mlconnector.errors import ConfigError, Stop
-from mlconnector.ledger import forgetting, opening, schema
+from mlconnector.ledger import forgetting, links, opening, schema
 from mlconnector.ledger.forgetting import Forgotten
+from mlconnector.ledger.links import End, Pair
 from mlconnector.ledger.rows import (
     ATTEMPT,
     FORGET,
@@ -32,9 +33,9 @@ from mlconnector.ledger.rows import (
     row_of,
     stamp,
 )
-from mlconnector.model import LedgerEntry, Left, Outcome, Step
+from mlconnector.model import LedgerEntry, Left, Link, Outcome, Step
 
-__all__ = ["OPEN", "Backfill", "Ledger", "Settled"]
+__all__ = ["OPEN", "Backfill", "Ledger", "Pair", "Settled"]
 
 _LOOK_UP = 500
 """Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
@@ -194,8 +195,18 @@ class Ledger:
             )
         return int(cursor.lastrowid or 0)
 
-    def finish(self, flow: str, run_id: int, chunk_ids: Sequence[int], settled: Sequence[Settled]) -> None:
-        """Stores what became of one or more chunks, and of records nothing was sent for; one commit."""
+    def finish(
+        self,
+        flow: str,
+        run_id: int,
+        chunk_ids: Sequence[int],
+        settled: Sequence[Settled],
+        ends: tuple[End, End] | None = None,
+    ) -> None:
+        """Stores what became of one or more chunks, and of records nothing was sent for; one commit.
+
+        `ends` are those of the pairs that settled, if any did.
+        """
         at = self._stamp()
         with self._transaction():
             self._forget_former(flow, settled)
@@ -205,6 +216,8 @@ class Ledger:
                 ATTEMPT,
                 [attempt_of(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
             )
+            if ends is not None:
+                links.store(self._db, *ends, [one.pair for one in settled if one.pair is not None])
             self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
 
     def _forget_former(self, flow: str, settled: Sequence[Settled]) -> None:
@@ -423,26 +436,15 @@ class Ledger:
 
     # links between systems
 
-    def link(self, here: tuple[str, str], there: tuple[str, str], pairs: Iterable[tuple[str, str]]) -> None:
-        """Remembers which record here (system, entity) is which there; ids are text."""
-        rows = [(*here, one, *there, other) for one, other in pairs]
-        with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?)", rows)
+    def links(self, here: End, there: End, ids: Collection[str]) -> dict[str, Link]:
+        """The counterparts there (system, entity) of these records here, whichever flow linked them."""
+        return links.find(self._db, here, there, ids) if ids else {}
 
-    def linked(
-        self, here: tuple[str, str], there: tuple[str, str], ids: Collection[str]
-    ) -> Mapping[str, str]:
-        """The other side's ids of these records, as far as they are linked."""
-        found: dict[str, str] = {}
-        for one in ids:
-            row = self._db.execute(
-                "SELECT other_id FROM links WHERE system = ? AND entity = ? AND id = ?"
-                " AND other_system = ? AND other_entity = ?",
-                (*here, one, *there),
-            ).fetchone()
-            if row:
-                found[one] = row[0]
-        return found
+    def link(self, here: End, there: End, pairs: Sequence[Pair]) -> None:
+        """Remembers which record here is which there."""
+        if pairs:
+            with self._transaction():
+                links.store(self._db, here, there, pairs)
 
     # runs
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mlconnector.errors import Stop
+from mlconnector.ledger import links as linking
 from mlconnector.ledger import upkeep
 
 if TYPE_CHECKING:
@@ -35,12 +36,6 @@ WHERE flow = ? AND source_id = ?
 _UNPART = "DELETE FROM parted WHERE flow = ? AND ((source_id = ? AND live = 0) OR target_id = ?)"
 """A counterpart under another key that was left behind (`live`) has yet to be removed, so that is kept."""
 _UNPART_KEY = "DELETE FROM parted WHERE (?1 IS NULL OR flow = ?1) AND lower(key) = ?2"
-_UNLINK = """
-DELETE FROM links WHERE (other_system, other_entity, other_id) IN
-    (SELECT other_system, other_entity, other_id FROM links WHERE id = ? AND other_id = ?)
-"""
-"""Every link to the counterpart; the record's own says in which system that is."""
-
 _Row = tuple[str, str, str, str | None]
 """Flow, source id, name, target id."""
 
@@ -96,7 +91,7 @@ def forget(ledger: Ledger, key: str, flow: str | None = None) -> Erased:
 def _erase(db: sqlite3.Connection, rows: Sequence[_Row], at: str) -> Erased:
     links = attempts = 0
     for flow, source_id, _, target_id in rows:
-        links += db.execute(_UNLINK, (source_id, target_id)).rowcount
+        links += linking.forget(db, source_id, target_id)
         attempts += db.execute(
             "DELETE FROM attempts WHERE flow = ? AND source_id = ?", (flow, source_id)
         ).rowcount

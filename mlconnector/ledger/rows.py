@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mlconnector.ledger.links import Pair
 from mlconnector.model import LedgerEntry, Outcome, Step, value
 
 COLUMNS = tuple(f.name for f in fields(LedgerEntry))
@@ -45,8 +46,8 @@ class Settled:
     """What is stored of one record: `step` is None where nothing was sent. `modified` is the source's stamp.
 
     `wants` is a key that another record owns, `tried_keys` are those it was on its way to when no clear answer came.
-    `name` is what people call the record. `before` is its row as it was when it was planned, and not stored: it tells
-    what is news.
+    `name` is what people call the record, `pair` links it with its counterpart. `before` is its row as it was
+    when it was planned, and not stored: it tells what is news.
     """
 
     source_id: str
@@ -58,6 +59,7 @@ class Settled:
     wants: str | None = None
     tried_keys: tuple[str, ...] = ()
     name: str = ""
+    pair: Pair | None = None
     before: LedgerEntry | None = field(default=None, compare=False)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-VERSION = 3
+VERSION = 4
 """`PRAGMA user_version` of a file that has every migration below: the gate that keeps sqlite_utils out of most runs."""
 
 # A record waits in `sending` (one row a chunk) while it is on its way; a row of `ledger` is written when it settled.
@@ -140,6 +140,31 @@ CREATE TABLE forgotten (
 """
 
 
+# Each pair of records once, whichever flow made it: the smaller end (system, entity) comes first. `seen` are hashes of
+# the fields of each as they were when both were last in step.
+_FOURTH = """
+CREATE TABLE pairs (
+    system TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    id TEXT NOT NULL,
+    other_system TEXT NOT NULL,
+    other_entity TEXT NOT NULL,
+    other_id TEXT NOT NULL,
+    seen TEXT NOT NULL DEFAULT '{}',
+    other_seen TEXT NOT NULL DEFAULT '{}',
+    UNIQUE (system, entity, other_system, other_entity, id),
+    UNIQUE (system, entity, other_system, other_entity, other_id)
+);
+INSERT OR IGNORE INTO pairs (system, entity, id, other_system, other_entity, other_id)
+    SELECT system, entity, id, other_system, other_entity, other_id FROM links
+    WHERE (system, entity) <= (other_system, other_entity)
+    UNION ALL SELECT other_system, other_entity, other_id, system, entity, id FROM links
+    WHERE (system, entity) > (other_system, other_entity);
+DROP TABLE links;
+ALTER TABLE pairs RENAME TO links;
+"""
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Brings a file to VERSION; each step commits together with its record. Call it under the run lock."""
     from sqlite_utils import Database
@@ -158,6 +183,10 @@ def migrate(connection: sqlite3.Connection) -> None:
     @migrations(name="0003_forgotten")
     def _third(db: Database) -> None:
         _execute(db, _THIRD)
+
+    @migrations(name="0004_links")
+    def _fourth(db: Database) -> None:
+        _execute(db, _FOURTH)
 
     migrations.apply(Database(connection, execute_plugins=False))
     connection.execute(f"PRAGMA user_version = {VERSION}")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mlconnector.errors import Stop
-from mlconnector.ledger import Ledger, Settled
-from mlconnector.model import LedgerEntry, Left, Outcome, Step
+from mlconnector.ledger import Ledger, Pair, Settled
+from mlconnector.model import LedgerEntry, Left, Link, Outcome, Step
 from tests.ledger.conftest import ANNA, BO, DIGEST, entry, files_no_longer_than, sent, settled, store
 from tests.toys import START, Clock
 
@@ -55,8 +55,8 @@ def test_ids_are_text(ledger: Ledger) -> None:
     store(ledger, sent("1", ANNA, target_id="7"), sent("01", BO, target_id="07"))
     assert ledger.entries("f", ["1", "01", "1.0"]).keys() == {"1", "01"}
     assert (entry(ledger, "1").target_id, entry(ledger, "01").target_id) == ("7", "07")
-    ledger.link(("erp", "customer"), ("mail", "member"), [("1", "7")])
-    assert ledger.linked(("erp", "customer"), ("mail", "member"), ["1", "01"]) == {"1": "7"}
+    ledger.link(HERE, THERE, pairs(**{"1": "7"}))
+    assert linked(ledger, HERE, THERE, "1", "01") == {"1": "7"}
 
 
 def test_flows_do_not_see_each_other(ledger: Ledger) -> None:
@@ -310,12 +310,43 @@ def test_runs_come_newest_first_with_what_each_flow_did(ledger: Ledger) -> None:
     assert [run["id"] for run in ledger.runs(limit=1)] == [second]
 
 
-def test_links_lead_from_one_system_to_another_and_may_move(ledger: Ledger) -> None:
-    here, there = ("erp", "customer"), ("mail", "member")
-    ledger.link(here, there, [("c1", "t1"), ("c2", "t2")])
-    ledger.link(here, there, [("c1", "t9")])
-    assert ledger.linked(here, there, ["c1", "c2", "c3"]) == {"c1": "t9", "c2": "t2"}
-    assert ledger.linked(here, ("mail", "vendor"), ["c1"]) == {}
+# links between systems
+
+
+HERE, THERE = ("mail", "member"), ("erp", "customer")
+"""The end that comes later in the alphabet first: a pair is stored the other way round."""
+
+
+def linked(ledger: Ledger, here: tuple[str, str], there: tuple[str, str], *ids: str) -> dict[str, str]:
+    return {id_: link.id for id_, link in ledger.links(here, there, ids).items()}
+
+
+def pairs(**ids: str) -> list[Pair]:
+    return [Pair(one, other, {}, {}) for one, other in ids.items()]
+
+
+@pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (THERE, HERE)])
+def test_a_link_is_found_from_both_ends(ledger: Ledger, here: Any, there: Any) -> None:
+    ledger.link(here, there, pairs(c1="t1", c2="t2"))
+    assert linked(ledger, here, there, "c1", "c2", "c3") == {"c1": "t1", "c2": "t2"}
+    assert linked(ledger, there, here, "t1") == {"t1": "c1"}
+    assert linked(ledger, here, ("mail", "vendor"), "c1") == {}
+
+
+@pytest.mark.parametrize(("here", "there"), [(HERE, THERE), (THERE, HERE)])
+def test_a_record_has_one_counterpart_and_is_that_of_one(ledger: Ledger, here: Any, there: Any) -> None:
+    ledger.link(here, there, pairs(c1="t1", c2="t2"))
+    ledger.link(here, there, pairs(c1="t2"))
+    assert linked(ledger, here, there, "c1", "c2") == {"c1": "t2"}
+    assert linked(ledger, there, here, "t1", "t2") == {"t2": "c1"}
+
+
+def test_what_was_seen_of_either_end_adds_up(ledger: Ledger) -> None:
+    ledger.link(HERE, THERE, [Pair("c1", "t1", {"name": "a"}, {"No": "x"})])
+    ledger.link(THERE, HERE, [Pair("t1", "c1", {"City": "y"}, {"name": "b", "mail": "m"})])
+    assert ledger.links(HERE, THERE, ["c1"]) == {
+        "c1": Link("t1", {"name": "b", "mail": "m"}, {"No": "x", "City": "y"})
+    }
 
 
 # others at work

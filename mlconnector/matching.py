@@ -1,0 +1,117 @@
+"""Finds out where a counterpart is, or whether there is one already, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from mlconnector.decide import WAITS
+from mlconnector.lanes import Job, Lanes, Planned
+from mlconnector.model import Action, Outcome, Step
+
+Found = Mapping[str, Sequence[str]]
+"""Remote ids by key."""
+SHOWN = 5
+"""So many candidates are named where one would have to be chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Asks the target by key, in one call for all plans of a batch."""
+
+    job: Job
+    lanes: Lanes
+    _made: dict[str, str] = field(default_factory=dict)
+    """Keys of the records that this run makes, and whose they are: the first of two that match each other is made."""
+
+    def look_where_they_are(self, plans: Sequence[Planned]) -> None:
+        """Of records that leave or that nothing is sent for, and that may be at some keys: finds out at which."""
+        for plan in plans:
+            entry, decided = plan.entry, plan.decided
+            if entry is None or not entry.tried:
+                continue
+            if isinstance(decided, Step) and decided.action == "remove" and decided.target_id is None:
+                for key, hit in self._found_at(plan.known.tried_keys):
+                    plan.decided = replace(decided, was_key=key, target_id=hit)
+            elif isinstance(decided, Outcome) and decided.status == "skipped":
+                was_key = (entry.target_key,) if entry.target_id and entry.target_key else ()
+                for key, hit in self._found_at((*was_key, *plan.known.tried_keys)):
+                    plan.decided = replace(decided, key=key, target_id=hit)
+                plan.looked = True
+
+    def _found_at(self, keys: Sequence[str]) -> Sequence[tuple[str, str]]:
+        """The first of these keys that something is there under, with its id; empty if there is none."""
+        found = self.job.target.find(self.job.flow.into, keys)
+        return [(key, hit) for key in keys for hit in found.get(key, ())][:1]
+
+    def look_first(self, plans: Sequence[Planned]) -> None:
+        """Asks the target by key before something is created that would be, or may already be, there."""
+        creates = [
+            plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"
+        ]
+        looked_for = {plan.source_id: self._keys_to_look_for(plan) for plan in creates}
+        keys = {key for keys in looked_for.values() for key in keys}
+        found = self.job.target.find(self.job.flow.into, keys) if keys else {}
+        linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
+        for plan in creates:
+            self._settle(plan, looked_for[plan.source_id], found, linked)
+
+    def _keys_to_look_for(self, plan: Planned) -> Sequence[str]:
+        """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
+        step = plan.decided
+        assert isinstance(step, Step) and step.mapped is not None
+        before = [one for one in step.tried_keys if one != step.mapped.key] if step.again else []
+        if self.job.entity.upserts:
+            return before
+        return step.mapped.match or [*before, step.mapped.key]
+
+    def _settle(self, plan: Planned, keys: Sequence[str], found: Found, linked: set[str]) -> None:
+        step = plan.decided
+        assert isinstance(step, Step) and step.mapped is not None
+        in_order = bool(step.mapped.match)
+        each = [list(dict.fromkeys(found[key])) for key in keys if found.get(key)]
+        hits = list(dict.fromkeys(hit for one in (each[:1] if in_order else each) for hit in one))
+        free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
+        unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
+        if unclear and not self.job.entity.upserts:
+            plan.decided = _undecided(hits, free)
+        elif free:
+            action: Action = "link" if self.job.adopt else "update"
+            plan.decided = replace(step, action=action, target_id=free[0])
+            linked.add(free[0])
+        elif self.job.adopt:
+            plan.decided = Outcome(
+                "held", code="no-match", reason="nothing there matches; a sync makes it new"
+            )
+        elif in_order and not self._may_make(step, plan.source_id):
+            plan.decided = WAITS
+
+    def _may_make(self, step: Step, source_id: str) -> bool:
+        """Not while another record is being made that it would match."""
+        keys = step.mapped.match if step.mapped is not None else ()
+        if any(self._made.get(key, source_id) != source_id for key in keys):
+            return False
+        self._made.update(dict.fromkeys(keys, source_id))
+        return True
+
+    def _is_anothers(self, hit: str, source_id: str) -> bool:
+        if not self.job.keep_links:
+            return False
+        flow = self.job.flow
+        link = self.job.ledger.links((flow.target, flow.into), (flow.source, flow.entity), [hit]).get(hit)
+        return link is not None and link.id != source_id
+
+
+def _undecided(hits: Sequence[str], free: Sequence[str]) -> Outcome:
+    """It is never guessed which one is meant; a person says so with `mlconnector link`."""
+    named = ", ".join(hits[:SHOWN]) + (", …" if len(hits) > SHOWN else "")
+    if not free:
+        reason = f"what matches is linked with another record already: {named}"
+        return Outcome("failed", code="match-taken", reason=reason)
+    return Outcome(
+        "failed", code="ambiguous-match", reason=f"{len(hits)} records in the target match: {named}"
+    )
+
+
+def _goes_to(plan: Planned) -> str:
+    return (plan.decided.target_id if isinstance(plan.decided, Step) else None) or ""
