@@ -40,15 +40,27 @@ HOMES = {
 }
 EMULATOR_MAY = {"spnego": {"systems.business_central.emulator_ntlm"}}
 """The server's side of NTLM cannot be had from the standard library; its module imports it inside a function."""
-PURE = {"decide", "mapping", "transforms", "conditions", "reading", "explain", "flows"}
+PURE = {"decide", "pairs", "spelling", "mapping", "transforms", "conditions", "reading", "explain", "flows"}
 IMPURE = {
     *HOMES, "asyncio", "http", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select",
     "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "uuid",
 }  # fmt: skip
 CLOCK = {"now", "utcnow", "today"}
-VENDOR_MAY = {"model", "errors", "http", "auth", "systems.base"}
-VENDOR_FREE = {"engine", "lanes", "signals", "decide", "plan", "ledger", "sandbox", "http", "auth"}
-ENGINE = {"engine", "lanes", "signals", "plan"}
+VENDOR_MAY = {"model", "errors", "http", "auth", "pairs", "spelling", "systems.base"}
+VENDOR_FREE = {
+    "engine",
+    "lanes",
+    "matching",
+    "pairs",
+    "signals",
+    "decide",
+    "plan",
+    "ledger",
+    "sandbox",
+    "http",
+    "auth",
+}
+ENGINE = {"engine", "lanes", "matching", "signals", "plan"}
 ENGINE_NEVER = {"cli", "report", "summary", "config", "secrets", "flows", "http", "auth", "sandbox"}
 
 

@@ -1,0 +1,41 @@
+"""What two spellings of one thing have in common: keys by which records of two systems are matched. Pure.
+
+Both sides use these, a flow for what it looks for and a system for what it finds. Never what is sent.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_BETWEEN = re.compile(r"[\W_]+")
+_LEGAL_FORMS = frozenset(
+    """
+    ab ag aps as asa bv bvba co company corp corporation eurl gmbh inc incorporated ivs kft kg kgaa limited llc llp
+    ltd mbh nv oy oyj plc pty sa sarl sas se sia sl spa srl sro uab zoo
+    """.split()
+)
+"""At the end of a name they say little: the same firm is often written with and without. Dots are gone by then."""
+
+
+def plain_name(text: str) -> str:
+    """A name without letter case, accents of width, punctuation and legal form: `NORDKRAN A/S.` is `nordkran`.
+
+    A name that is nothing but a legal form stays as it is, so that it matches only itself.
+    """
+    low = unicodedata.normalize("NFKC", text).casefold()
+    words = _BETWEEN.sub(" ", re.sub(r"(?<=\w)[./](?=\w)|(?<=\w)\.", "", low)).split()
+    kept = list(words)
+    while len(kept) > 1 and kept[-1] in _LEGAL_FORMS:
+        kept.pop()
+    return " ".join(kept)
+
+
+def plain_tax(text: str) -> str:
+    """A tax or VAT number without blanks and signs: `SE 556677-8899 01` is `SE556677889901`."""
+    return _BETWEEN.sub("", unicodedata.normalize("NFKC", text)).upper()
+
+
+def plain_email(text: str) -> str:
+    """An e-mail address without letter case and outer blanks."""
+    return text.strip().lower()
