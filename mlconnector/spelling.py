@@ -9,12 +9,10 @@ import re
 import unicodedata
 
 _BETWEEN = re.compile(r"[\W_]+")
-_LEGAL_FORMS = frozenset(
-    """
-    ab ag aps as asa bv bvba co company corp corporation eurl gmbh inc incorporated ivs kft kg kgaa limited llc llp
-    ltd mbh nv oy oyj plc pty sa sarl sas se sia sl spa srl sro uab zoo
-    """.split()
-)
+_LEGAL_FORMS = """
+ab ag aps as asa bv bvba co company corp corporation eurl gmbh inc incorporated ivs kft kg kgaa limited llc llp
+ltd mbh nv oy oyj plc pty sa sarl sas se sia sl spa srl sro uab zoo
+"""
 """At the end of a name they say little: the same firm is often written with and without. Dots are gone by then."""
 
 
@@ -26,7 +24,7 @@ def plain_name(text: str) -> str:
     low = unicodedata.normalize("NFKC", text).casefold()
     words = _BETWEEN.sub(" ", re.sub(r"(?<=\w)[./](?=\w)|(?<=\w)\.", "", low)).split()
     kept = list(words)
-    while len(kept) > 1 and kept[-1] in _LEGAL_FORMS:
+    while len(kept) > 1 and kept[-1] in _LEGAL_FORMS.split():
         kept.pop()
     return " ".join(kept)
 
