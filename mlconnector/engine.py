@@ -172,7 +172,8 @@ class FlowRun:
             self.lanes.carry_out(self._plan(batch, forced=forced), Ticket.of(batch))
 
     def _incoming(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        for batch in signals.ahead(batches):
+        in_this_thread = bool(self.job.flow.follows)  # the ledger is its source
+        for batch in batches if in_this_thread else signals.ahead(batches):
             self.lanes.check_stop()
             self.counts["read"] += len(batch.changes)
             if self._whole:

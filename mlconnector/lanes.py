@@ -17,7 +17,7 @@ from mlconnector.decide import Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
-from mlconnector.pairs import hashes, seen_of
+from mlconnector.pairs import seen_of, seen_there
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 
 
@@ -303,7 +303,7 @@ class Lanes:
             return None
         flow, now = self.job.flow, outcome.now or {}
         seen = seen_of(flow, plan.record) if flow.fields else {}
-        return Pair(plan.source_id, outcome.target_id, seen, hashes(now, self.job.watched & now.keys()))
+        return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.watched))
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)

@@ -11,6 +11,8 @@ from mlconnector.model import Action, Outcome, Step
 
 Found = Mapping[str, Sequence[str]]
 """Remote ids by key."""
+NEW = "new"
+"""In the memo of a record that a person wants to have made."""
 SHOWN = 5
 """So many candidates are named where one would have to be chosen."""
 
@@ -49,12 +51,12 @@ class Matching:
         creates = [
             plan for plan in plans if isinstance(plan.decided, Step) and plan.decided.action == "create"
         ]
-        looked_for = {plan.source_id: self._keys_to_look_for(plan) for plan in creates}
+        looked_for = {plan.source_id: self._keys_to_look_for(plan) for plan in creates if not _is_new(plan)}
         keys = {key for keys in looked_for.values() for key in keys}
         found = self.job.target.find(self.job.flow.into, keys) if keys else {}
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
         for plan in creates:
-            self._settle(plan, looked_for[plan.source_id], found, linked)
+            self._settle(plan, looked_for.get(plan.source_id, ()), found, linked)
 
     def _keys_to_look_for(self, plan: Planned) -> Sequence[str]:
         """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
@@ -100,6 +102,12 @@ class Matching:
         flow = self.job.flow
         link = self.job.ledger.links((flow.target, flow.into), (flow.source, flow.entity), [hit]).get(hit)
         return link is not None and link.id != source_id
+
+
+def _is_new(plan: Planned) -> bool:
+    """Whether a person said that it is none of those that match (`mlconnector link … --new`); never after a send."""
+    entry = plan.entry
+    return entry is not None and entry.status == "held" and bool((entry.memo or {}).get(NEW))
 
 
 def _undecided(hits: Sequence[str], free: Sequence[str]) -> Outcome:

@@ -215,7 +215,8 @@ class Flow:
     `source` and `target` are aliases of the connection's systems, `entity` and `into` their entities. `paths` are
     the source fields that `map` reads (`number`, `customerFinancialDetail.balance`), so that a source fetches and
     expands no more than these. `fields` is given where the counterpart may be changed by others: by name in the body
-    the source fields it is made of. `rules` is a text that changes with the mapping.
+    the source fields it is made of. `rules` is a text that changes with the mapping. `follows` names the flow whose
+    settled records this one takes up (a document that is posted); nothing is read from the source for it.
     """
 
     name: str
@@ -231,6 +232,7 @@ class Flow:
     paths: frozenset[str] = frozenset()
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rules: str = ""
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

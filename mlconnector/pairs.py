@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from mlconnector.model import Flow, Link
+from mlconnector.model import Flow, Link, Step
 
 RULES = "="
 """Stands for the mapping among the fields: a flow whose mapping was edited sends everything once more."""
@@ -35,15 +37,26 @@ def seen_of(flow: Flow, record: Mapping[str, Any]) -> dict[str, str]:
     return {**hashes(record, frozenset().union(*flow.fields.values())), RULES: flow.rules}
 
 
+def seen_there(now: Mapping[str, Any], watched: Collection[str]) -> dict[str, str]:
+    """What is remembered of a counterpart whose fields are `now` as they were wanted: of those that are watched."""
+    return hashes(now, [path for path in watched if _is_in(now, path)])
+
+
 def changed_fields(flow: Flow, record: Mapping[str, Any], link: Link) -> frozenset[str] | None:
-    """Names in the body whose source fields changed; None: all may have, for the mapping did."""
-    if link.seen.get(RULES, flow.rules) != flow.rules:
+    """Names in the body whose source fields changed; None: all may have, since the mapping did or nothing was seen."""
+    if not link.seen or link.seen.get(RULES, flow.rules) != flow.rules:
         return None
     return frozenset(
         name
         for name, paths in flow.fields.items()
         if any(link.seen.get(path) != field_hash(_at(record, path)) for path in paths)
     )
+
+
+def _is_in(record: Mapping[str, Any], path: str) -> bool:
+    first, dot, rest = path.partition(".")
+    inside = record.get(first)
+    return first in record and (not dot or not isinstance(inside, Mapping) or rest in inside)
 
 
 def _at(record: Mapping[str, Any], path: str) -> Any:
@@ -53,3 +66,49 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
     if not rest:
         return found
     return found.get(rest) if isinstance(found, Mapping) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """What of a step is written: new values by name; and the names where both sides changed and theirs stays (`kept`)
+    or a person has to say which one holds (`in_conflict`)."""
+
+    write: Mapping[str, Any]
+    kept: tuple[str, ...] = ()
+    in_conflict: tuple[str, ...] = ()
+
+
+def merge(
+    step: Step, wanted: Mapping[str, Any], current: Mapping[str, Any], conflict: str, theirs: datetime | None
+) -> Merge:
+    """Field by field, three ways: what the source has now, what the counterpart has, what it had when both agreed.
+
+    `wanted` and `current` are spelled as the target spells them; `theirs` is when the counterpart was last changed.
+    `conflict` is `source`, `target`, `newest` or `hold`. Of two records that were only just found to be one, an empty
+    value never takes the place of one that is there.
+    """
+    just_met = not step.seen
+    names = wanted.keys() if step.changed is None else step.changed & wanted.keys()
+    differ = [name for name in wanted if name in names and _differs(wanted[name], current.get(name))]
+    if just_met:
+        differ = [name for name in differ if wanted[name] not in (None, "")]
+    both = [name for name in differ if _changed_there(name, step, current)]
+    if not both or conflict == "source" or (conflict == "newest" and _is_newer(step.modified, theirs)):
+        return Merge({name: wanted[name] for name in differ})
+    if conflict == "hold":
+        return Merge({}, in_conflict=tuple(both))
+    return Merge({name: wanted[name] for name in differ if name not in both}, kept=tuple(both))
+
+
+def _differs(one: Any, other: Any) -> bool:
+    return field_hash(one) != field_hash(other)
+
+
+def _changed_there(name: str, step: Step, current: Mapping[str, Any]) -> bool:
+    """Of a counterpart that was not seen before, whatever is there counts as somebody's."""
+    has = current.get(name)
+    return field_hash(has) != step.seen.get(name, field_hash(None))
+
+
+def _is_newer(ours: datetime | None, theirs: datetime | None) -> bool:
+    return theirs is None or (ours is not None and ours >= theirs)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
-from mlconnector.model import Batch
+from mlconnector.ledger import Ledger
+from mlconnector.model import Batch, Change, Flow
 from mlconnector.systems.base import Source
 
 FETCH: Final = 100
@@ -25,6 +26,37 @@ def refetch(source: Source, entity: str, ids: Sequence[str]) -> Iterator[Batch]:
     """These records as they are now."""
     for start in range(0, len(ids), FETCH):
         yield Batch(list(source.fetch(entity, ids[start : start + FETCH])))
+
+
+class FromLedger:
+    """What one flow settled, as the source of another that goes on from there (a document that is to be posted)."""
+
+    def __init__(self, ledger: Ledger, flow: Flow) -> None:
+        self._ledger = ledger
+        self._flow = flow
+
+    def read(
+        self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
+    ) -> Iterator[Batch]:
+        """All that is settled there and not here; there is no watermark, and no window."""
+        ids = self._ledger.settled_in(self._flow.follows, but_not_in=self._flow.name)
+        for start in range(0, len(ids), FETCH):
+            yield Batch([_settled(entity, id_) for id_ in ids[start : start + FETCH]])
+
+    def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
+        """A record that is not settled there (any more) is none of ours."""
+        there = self._ledger.entries(self._flow.follows, ids)
+        for id_ in ids:
+            is_done = id_ in there and there[id_].status == "done"
+            yield _settled(entity, id_) if is_done else Change(entity, id_, "delete", None, {})
+
+    def shift(self, checkpoint: str, overlap: timedelta) -> str:
+        """There are no checkpoints."""
+        return checkpoint
+
+
+def _settled(entity: str, id_: str) -> Change:
+    return Change(entity, id_, "upsert", None, {"id": id_})
 
 
 def ahead(batches: Iterable[Batch], depth: int = 1) -> Iterator[Batch]:

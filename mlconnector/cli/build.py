@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 class Order:
     """What a run was asked to do. `flows` are names, none: all of them. `command` is for the history.
 
-    `attended` says that a person waits for the result; without it a run that changed nothing is silent. `seconds` is
-    how long the run may last, `monitored` whether the connection's healthcheck is told of it.
+    `adopt` only links what is there on both sides. `attended` says that a person waits for the result; without it a run
+    that changed nothing is silent. `seconds` is how long the run may last, `monitored` whether the connection's
+    healthcheck is told of it.
     """
 
     command: str
@@ -41,6 +42,7 @@ class Order:
     dry_run: bool = False
     allow_mass_change: bool = False
     limit: int | None = None
+    adopt: bool = False
     attended: bool = False
     seconds: float | None = None
     monitored: bool = False
@@ -90,6 +92,24 @@ def _waits(one: BoundFlow, others: Sequence[BoundFlow]) -> bool:
 
 def _is_before(first: BoundFlow, second: BoundFlow) -> bool:
     return first.flow.name in second.flow.after or first.kind in second.flow.after
+
+
+def keeps_links(connection: Connection, bound: BoundFlow) -> bool:
+    """Whether its records are linked with their counterparts: they are kept in step, or another flow refers to them."""
+    return bool(bound.flow.fields) or any(_is_before(bound, other) for other in connection.flows)
+
+
+def watched_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
+    """The fields of the counterpart that this flow writes, and those that a flow the other way reads."""
+    flow = bound.flow
+    backwards = [
+        other.flow
+        for other in connection.flows
+        if (other.flow.source, other.flow.entity) == (flow.target, flow.into)
+        and (other.flow.target, other.flow.into) == (flow.source, flow.entity)
+    ]
+    read_back = (paths for other in backwards for paths in other.fields.values())
+    return frozenset(flow.fields).union(*read_back) if flow.fields else frozenset()
 
 
 def source_key(connection: Connection, bound: BoundFlow) -> str:
@@ -316,6 +336,7 @@ class _Run:
     def _job(self, bound: BoundFlow, systems: Systems, watch: Watch) -> Any:
         from mlconnector.lanes import Brake, Job
         from mlconnector.plan import DryRun
+        from mlconnector.signals import FromLedger
 
         flow, brake = bound.flow, self.connection.brake
         target = systems.target(bound)
@@ -323,7 +344,7 @@ class _Run:
         return Job(
             flow=flow,
             entity=systems.connected(flow.target).entity(flow.into),
-            source=systems.source(flow.source),
+            source=systems.source(flow.source) if not flow.follows else FromLedger(self.ledger, flow),
             target=DryRun(target) if self.order.dry_run else target,
             ledger=self.ledger,
             run_id=self.run_id,
@@ -334,7 +355,9 @@ class _Run:
             brake=None if unbraked else Brake(share=brake.share, at_least=brake.at_least),
             limit=self.order.limit,
             named_by=source_key(self.connection, bound),
-            keep_links=any(_is_before(bound, other) for other in self.connection.flows),
+            keep_links=keeps_links(self.connection, bound),
+            watched=watched_fields(self.connection, bound),
+            adopt=self.order.adopt,
         )
 
 

@@ -24,6 +24,7 @@ Examples:
   mlconnector sync --flow customers_to_members --limit 10
   mlconnector sync --record 10000                  one record, whenever it changed
   mlconnector sync --full                          once a night: finds deletions and computed fields
+  mlconnector sync --adopt --dry-run               two full systems: what would be linked
   mlconnector sync --jitter 60s --max-time 20m     a good neighbour among many crontabs
 """
 
@@ -32,6 +33,11 @@ Examples:
 @click.option("--flow", "flows", metavar="FLOW", multiple=True, help="Only this flow; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, write nothing.")
 @click.option("--full", is_flag=True, help="Read everything, not only what changed; finds deletions.")
+@click.option(
+    "--adopt",
+    is_flag=True,
+    help="Only link the records that are there on both sides already; nothing is written to either.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -64,6 +70,7 @@ def command(
     flows: tuple[str, ...],
     dry_run: bool,
     full: bool,
+    adopt: bool,
     limit: int | None,
     records: tuple[str, ...],
     jitter: timedelta | None,
@@ -77,6 +84,9 @@ def command(
 
     A dry run writes nothing anywhere, its own state included. After a change of `map` or `when`, --full lets every
     record go through the new one.
+
+    The first run between two systems that are both full is --adopt: what matches is linked, as both sides are then;
+    what was not linked is said, and waits for the next sync, which makes it new.
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")
@@ -87,6 +97,8 @@ def command(
 
     def act(run: FlowRun, watch: Watch) -> None:
         job = run.job
+        if adopt and not job.flow.fields:
+            return  # what goes one way only is found by its key anyway
         if records:
             ids = find_ids(job.flow, job.ledger, job.source, records)
             found.extend(ids)
@@ -98,11 +110,12 @@ def command(
         _ = run.full() if full else run.sync()
 
     order = Order(
-        _spelled(flows, full, limit, records),
+        _spelled(flows, full, adopt, limit, records),
         flows,
         dry_run=dry_run,
         allow_mass_change=allow_mass_change,
         limit=limit,
+        adopt=adopt,
         attended=bool(records),
         seconds=max_time.total_seconds() if max_time else None,
         monitored=not (dry_run or records or limit),
@@ -115,10 +128,13 @@ def command(
     return code
 
 
-def _spelled(flows: tuple[str, ...], full: bool, limit: int | None, records: tuple[str, ...]) -> str:
+def _spelled(
+    flows: tuple[str, ...], full: bool, adopt: bool, limit: int | None, records: tuple[str, ...]
+) -> str:
     """The command for the history; without record names, which may be addresses."""
     words: list[Any] = ["sync", *(f"--flow {name}" for name in flows)]
     words += ["--full"] if full else []
+    words += ["--adopt"] if adopt else []
     words += [f"--limit {limit}"] if limit else []
     words += [f"--record ({len(records)})"] if records else []
     return " ".join(words)

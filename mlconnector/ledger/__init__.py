@@ -397,6 +397,27 @@ class Ledger:
         )
         return [row[0] for row in rows]
 
+    def settled_in(self, flow: str, but_not_in: str) -> list[str]:
+        """Records that are settled in the target by one flow and not (yet) by another one."""
+        rows = self._db.execute(
+            "SELECT source_id FROM ledger AS one WHERE flow = ? AND status = 'done' AND NOT EXISTS (SELECT 1 FROM"
+            " ledger AS other WHERE other.flow = ? AND other.source_id = one.source_id AND other.status = 'done')"
+            " ORDER BY source_id",
+            (flow, but_not_in),
+        )
+        return [row[0] for row in rows]
+
+    def take_up(self, flow: str, source_id: str, code: str, reason: str, memo: Mapping[str, Any]) -> None:
+        """Lets the next run send a record as it is then, whatever became of it before; its link says where to."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO ledger (flow, source_id, status, code, reason, memo, updated_at)"
+                " VALUES (?, ?, 'held', ?, ?, ?, ?) ON CONFLICT (flow, source_id) DO UPDATE SET status = 'held',"
+                " code = excluded.code, reason = excluded.reason, memo = excluded.memo, digest = NULL, tried = NULL,"
+                " target_id = NULL, retry_at = NULL, updated_at = excluded.updated_at",
+                (flow, source_id, code, reason, JSON.encode(memo).decode(), self._stamp()),
+            )
+
     def search(self, flow: str | None, text: str) -> list[LedgerEntry]:
         """Entries by source id, remote id or key (an address is enough); exact, letter case aside."""
         low = text.lower()

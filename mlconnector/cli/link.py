@@ -1,0 +1,114 @@
+"""`mlconnector link`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mlconnector.cli.build import Systems
+    from mlconnector.config import BoundFlow, Connection
+    from mlconnector.ledger import Ledger
+
+EPILOG = """
+\b
+Examples:
+  mlconnector link organizations_to_customers 12 10000     organization 12 is customer 10000
+  mlconnector link organizations_to_customers 12 --new     it is none of those that match: make it
+"""
+
+
+@click.command(cls=Command, epilog=EPILOG)
+@click.argument("flow")
+@click.argument("source")
+@click.argument("target", required=False)
+@click.option("--new", "is_new", is_flag=True, help="It is none of those that match; a new one is made.")
+@click.pass_obj
+def command(common: Common, flow: str, source: str, target: str | None, is_new: bool) -> int:
+    """Say by hand which record of the target a record of the source is.
+
+    For what `status` shows as ambiguous-match or match-taken. SOURCE and TARGET are ids, or what people call the
+    records (a number). The link holds in both directions and replaces other links of the two; the next sync brings
+    them in step.
+    """
+    if is_new == bool(target):
+        raise click.UsageError("give TARGET or --new, one of them")
+    from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
+    from mlconnector.cli.state import open_state
+    from mlconnector.model import Tools
+
+    connection, screen = open_connection(common), common.screen()
+    (bound,) = choose_flows(connection, [flow])
+    if not bound.flow.fields:
+        raise ConfigError(f"the records of {flow} are found by their key: there is nothing to link by hand")
+    with (
+        open_state(connection) as ledger,
+        open_systems(connection, screen, Tools(utc_now, time.sleep)) as systems,
+    ):
+        source_id = _source_id(bound, systems, ledger, source)
+        if target is None:
+            _make_new(bound, ledger, source_id)
+            screen.line(f"{source} will be made anew in {bound.flow.target} by the next sync")
+            return 0
+        target_id = _target_id(bound, systems, target)
+        _link(connection, bound, ledger, source_id, target_id)
+    screen.line(f"{source} is linked with {target}; the next sync brings the two in step")
+    return 0
+
+
+def _source_id(bound: BoundFlow, systems: Systems, ledger: Ledger, text: str) -> str:
+    from mlconnector.cli.records import find_ids, not_found
+
+    flow, reader = bound.flow, systems.source(bound.flow.source)
+    ids = find_ids(flow, ledger, reader, [text])
+    if not ids:
+        ids = [one.id for one in reader.fetch(flow.entity, [text]) if one.kind == "upsert"]
+    if not ids:
+        raise not_found([text])
+    if len(ids) > 1:
+        raise ConfigError(f"{text} may mean {', '.join(ids)}", hint="give the id of the one that is meant")
+    return ids[0]
+
+
+def _target_id(bound: BoundFlow, systems: Systems, text: str) -> str:
+    """By what people call it, such as a number; otherwise it is taken for the id."""
+    flow = bound.flow
+    entity = systems.connected(flow.target).entity(flow.into)
+    key = f"{entity.key}:{text.strip()}"
+    hits = list(systems.target(bound).find(flow.into, [key]).get(key, ()))
+    if len(hits) > 1:
+        raise ConfigError(f"{text} may mean {', '.join(hits)}", hint="give the id of the one that is meant")
+    return hits[0] if hits else text.strip()
+
+
+def _link(connection: Connection, bound: BoundFlow, ledger: Ledger, source_id: str, target_id: str) -> None:
+    from mlconnector.ledger import Pair
+
+    flow = bound.flow
+    ends = (flow.source, flow.entity), (flow.target, flow.into)
+    before = ledger.links(ends[1], ends[0], [target_id]).get(target_id)
+    ledger.link(*ends, [Pair(source_id, target_id, {}, {})])
+    ledger.take_up(flow.name, source_id, "linked-by-hand", "a person linked it", {})
+    if before is not None and before.id != source_id:  # it lost its counterpart: it is matched anew
+        ledger.take_up(flow.name, before.id, "link-taken", "a person linked its counterpart with another", {})
+
+
+def _make_new(bound: BoundFlow, ledger: Ledger, source_id: str) -> None:
+    """Never for what has a counterpart, or may have one: there would be two."""
+    from mlconnector.decide import may_be_there
+    from mlconnector.matching import NEW
+
+    flow = bound.flow
+    entry = ledger.entries(flow.name, [source_id]).get(source_id)
+    ends = (flow.source, flow.entity), (flow.target, flow.into)
+    if (entry is not None and may_be_there(entry)) or ledger.links(*ends, [source_id]):
+        raise ConfigError(
+            f"{source_id} has a counterpart already, or may have one",
+            hint=f"look at it with: mlconnector explain {source_id}",
+        )
+    ledger.take_up(flow.name, source_id, "made-by-hand", "a person wants it to be made", {NEW: True})
