@@ -213,7 +213,7 @@ class Lanes:
         number = self.job.ledger.begin(
             self.job.flow.name,
             self.job.run_id,
-            [(plan.source_id, plan.mapped.key if plan.mapped else None) for plan in chunk],
+            [(plan.source_id, *_goes_by(plan)) for plan in chunk],
         )
         steps = [plan.decided for plan in chunk if isinstance(plan.decided, Step)]
         assert self._pool is not None
@@ -345,9 +345,14 @@ def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
     if outcome.status in CLEAR or _is_located(outcome):
         return ()
     unclear = outcome.status == "unknown" or outcome.code in INTERRUPTED
-    goes_to = step.mapped.key if unclear and step.mapped is not None else outcome.key
+    goes_to = _goes_by(plan) if unclear and step.mapped is not None else (outcome.key,)
     before = plan.entry.tried_keys if plan.entry is not None else ()
-    return tuple(key for key in dict.fromkeys((*before, goes_to)) if key is not None)
+    return tuple(key for key in dict.fromkeys((*before, *goes_to)) if key is not None)
+
+
+def _goes_by(plan: Planned) -> tuple[str | None, ...]:
+    """The key it is sent with, and those by which it would be found again."""
+    return (plan.mapped.key, *plan.mapped.match) if plan.mapped is not None else (None,)
 
 
 def _new_key(plan: Planned) -> str | None:

@@ -65,7 +65,7 @@ class Matching:
         before = [one for one in step.tried_keys if one != step.mapped.key] if step.again else []
         if self.job.entity.upserts:
             return before
-        return step.mapped.match or [*before, step.mapped.key]
+        return list(dict.fromkeys((*before, *(step.mapped.match or [step.mapped.key]))))
 
     def _settle(self, plan: Planned, keys: Sequence[str], found: Found, linked: set[str]) -> None:
         step = plan.decided

@@ -70,8 +70,8 @@ def _at(record: Mapping[str, Any], path: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What of a step is written: new values by name; and the names where both sides changed and theirs stays (`kept`)
-    or a person has to say which one holds (`in_conflict`)."""
+    """What of a step is written: new values by name. Of `kept` the counterpart's value stays, so they are not in step;
+    of `in_conflict` a person has to say which one holds, and nothing is written."""
 
     write: Mapping[str, Any]
     kept: tuple[str, ...] = ()
@@ -87,17 +87,18 @@ def merge(
     `conflict` is `source`, `target`, `newest` or `hold`. Of two records that were only just found to be one, an empty
     value never takes the place of one that is there.
     """
-    just_met = not step.seen
     names = wanted.keys() if step.changed is None else step.changed & wanted.keys()
-    differ = [name for name in wanted if name in names and _differs(wanted[name], current.get(name))]
-    if just_met:
-        differ = [name for name in differ if wanted[name] not in (None, "")]
-    both = [name for name in differ if _changed_there(name, step, current)]
-    if not both or conflict == "source" or (conflict == "newest" and _is_newer(step.modified, theirs)):
-        return Merge({name: wanted[name] for name in differ})
-    if conflict == "hold":
+    differ = {
+        name: wanted[name] for name in wanted if name in names and _differs(wanted[name], current.get(name))
+    }
+    empty = [name for name in differ if not step.seen and wanted[name] in (None, "")]
+    both = [name for name in differ if name not in empty and _changed_there(name, step, current)]
+    if conflict == "source" or (conflict == "newest" and _is_newer(step.modified, theirs)):
+        both = []
+    elif both and conflict == "hold":
         return Merge({}, in_conflict=tuple(both))
-    return Merge({name: wanted[name] for name in differ if name not in both}, kept=tuple(both))
+    kept = (*empty, *both)
+    return Merge({name: value for name, value in differ.items() if name not in kept}, kept)
 
 
 def _differs(one: Any, other: Any) -> bool:

@@ -108,6 +108,6 @@ def test_both_sides_came_to_the_same_value_which_is_no_conflict() -> None:
 
 
 def test_two_that_just_met_never_lose_a_value_to_an_empty_one() -> None:
-    assert merged(None, {"phone": "1"}, seen={}).write == BOTH
-    assert merged(None, {"phone": "1"}, "target", seen={}) == Merge({}, kept=("name", "city"))
+    assert merged(None, {"phone": "1"}, seen={}) == Merge(BOTH, kept=("phone",))
+    assert merged(None, {"phone": "1"}, "target", seen={}) == Merge({}, kept=("phone", "name", "city"))
     assert merged(None, {"name": "", "city": None}, "target", seen={}) == Merge(BOTH)

@@ -186,8 +186,11 @@ class Ledger:
         """The keys of people who asked to be forgotten, as far as this flow is meant."""
         return forgetting.forgotten_keys(self._db, flow)
 
-    def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str, str | None]]) -> int:
-        """Says that these records (id, key they are on their way to) are about to be sent; returns its number."""
+    def begin(self, flow: str, run_id: int, chunk: Sequence[tuple[str | None, ...]]) -> int:
+        """Says that these records are about to be sent; returns its number.
+
+        Of each: its id, the key it is on its way to, and other keys by which it would be found there.
+        """
         with self._transaction():
             cursor = self._db.execute(
                 "INSERT INTO sending (flow, run_id, at, steps) VALUES (?, ?, ?, ?)",
@@ -528,16 +531,18 @@ class Ledger:
         """Chunks that were under way when a run died become `sending` records: sent, answer unknown."""
         for number, flow, _run, at, steps in self._db.execute("SELECT * FROM sending ORDER BY id").fetchall():
             with self._transaction():
-                for source_id, key in msgspec.json.decode(steps):
-                    self._recover_one(flow, source_id, key, at)
+                for source_id, key, *others in msgspec.json.decode(steps):
+                    self._recover_one(flow, source_id, key, others, at)
                 self._db.execute("DELETE FROM sending WHERE id = ?", (number,))
 
-    def _recover_one(self, flow: str, source_id: str, key: str | None, at: str) -> None:
+    def _recover_one(
+        self, flow: str, source_id: str, key: str | None, others: Sequence[str], at: str
+    ) -> None:
         """A record without a key owns its key now; one that was moving keeps the old one until it is clear."""
         entry = self.entries(flow, [source_id]).get(source_id)
         free = None if key is None or self.owners(flow, [key]) else key
         owns_none = entry is None or entry.target_key is None
-        tried = dict.fromkeys([*(entry.tried_keys if entry else ()), *([key] if key else [])])
+        tried = dict.fromkeys([*(entry.tried_keys if entry else ()), *([key] if key else []), *others])
         row = (flow, source_id, free if owns_none else None, "\n".join(tried) or None, at)
         self._db.execute(
             "INSERT INTO ledger (flow, source_id, status, target_key, owns, code, reason, tried, updated_at)"
