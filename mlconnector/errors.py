@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,12 @@ class ConnectorError(Exception):
         """Outcomes by source id of those steps of a chunk that were carried out before it was raised."""
         self.is_old = False
         """Whether the run before ended with the same, and said so to nobody who is not told yet."""
+        self.more: tuple[ConnectorError, ...] = ()
+        """What else is wrong: problems of the same kind, each with its own next step."""
+
+    def each(self) -> tuple[ConnectorError, ...]:
+        """This problem and those that were found with it."""
+        return (self, *self.more)
 
 
 class Stop(ConnectorError):
@@ -41,6 +48,13 @@ class ConfigError(Stop):
     """The connection file, its secrets or the state file are wrong."""
 
     exit_code = 2
+
+
+def together(problems: Sequence[ConfigError]) -> ConfigError:
+    """Several problems as one error that tells all of them."""
+    first, *others = problems
+    first.more = tuple(others)
+    return first
 
 
 class AuthError(Stop):

@@ -97,7 +97,11 @@ class Screen:
         return error.is_old and not (self.is_terminal or self.as_json or self.verbose)
 
     def error(self, error: ConnectorError, *, where: str = "") -> None:
-        """What happened, where, and the next step."""
+        """What happened, where, and the next step; each problem by itself where several were found together."""
+        for one in error.each():
+            self._error(one, where)
+
+    def _error(self, error: ConnectorError, where: str) -> None:
         if self.as_json:
             place = {"where": where} if where else {}
             self._error_data({**place, **(error_data(error) or {}), "exit_code": error.exit_code})

@@ -201,7 +201,7 @@ class Summary:
         ends = [(tally.flow, tally.error) for tally in self.tallies.values()] + [(self.command, self.error)]
         return [
             *(tally.line() for tally in self.tallies.values()),
-            *(f"{name} ended early: {error.message}" for name, error in ends if error is not None),
+            *(f"{name} ended early: {one.message}" for name, error in ends if error for one in error.each()),
         ]
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
@@ -236,6 +236,7 @@ def error_data(error: ConnectorError | None) -> dict[str, Any] | None:
         "message": error.message,
         "next": error.hint,
         "request_id": error.request_id,
+        **({"more": [error_data(one) for one in error.more]} if error.more else {}),
     }
 
 

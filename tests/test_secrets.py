@@ -111,14 +111,15 @@ def test_connections_do_not_see_each_other() -> None:
         load_secrets("two", ["mail.api_key"], {})
 
 
-def test_all_missing_secrets_are_named_with_where_and_how() -> None:
+def test_all_missing_secrets_are_named_as_problems_of_their_own_with_where_and_how() -> None:
     with pytest.raises(ConfigError) as error:
         load_secrets("nordkran", ["erp.client_secret", "mail.api_key"], {})
-    lines = error.value.message.splitlines()
-    assert len(lines) == 2
-    assert "$MLCONNECTOR_SECRET_ERP_CLIENT_SECRET" in lines[0]
-    assert f"the keyring {MEMORY} (mlconnector, nordkran)" in lines[0]
-    assert lines[1].endswith("run: mlconnector secrets set nordkran mail.api_key")
+    first, second = error.value.each()
+    assert "$MLCONNECTOR_SECRET_ERP_CLIENT_SECRET" in first.message
+    assert f"the keyring {MEMORY} (mlconnector, nordkran)" in first.message
+    assert first.hint == "run: mlconnector secrets set nordkran erp.client_secret"
+    assert "mail.api_key" in second.message
+    assert second.hint == "run: mlconnector secrets set nordkran mail.api_key"
 
 
 def test_sources_are_listed_without_a_value() -> None:
@@ -313,9 +314,9 @@ def test_several_reasons_are_a_sentence_each_and_one_reason_is_said_once(credent
     env = {"CREDENTIALS_DIRECTORY": str(credentials)}
     with pytest.raises(ConfigError) as error:
         load_secrets("nordkran", ["a.x", "b.y", "b.z"], env)
-    first, second = error.value.message.splitlines()
+    first, second = (one.message for one in error.value.each())
     assert "is no file" in first and "keyring.backends.fail.Keyring" in second
     with pytest.raises(ConfigError) as error:
         load_secrets("nordkran", ["b.y", "b.z"], env)
-    assert len(error.value.message.splitlines()) == 1
+    assert len(error.value.each()) == 1
     assert "$MLCONNECTOR_SECRET_B_Y and $MLCONNECTOR_SECRET_B_Z" in error.value.hint

@@ -306,7 +306,8 @@ class _Run:
         if self.summary.error is not None or not error:
             code = self.summary.exit_code()
             early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
-            error = "; ".join([*early, *([self.summary.error.message] if self.summary.error else [])])
+            stop = self.summary.error.each() if self.summary.error else ()
+            error = "; ".join([*early, *(one.message for one in stop)])
         self.ledger.end_run(self.run_id, code, screen.redactor.text(error, addresses=False))
         watched = self.order.attended or self.order.dry_run
         old = not watched and self.ledger.ended_so_before(self.run_id)

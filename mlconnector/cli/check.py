@@ -86,7 +86,7 @@ def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterato
         with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
             yield from systems.connected(alias).check(flows)
     except ConnectorError as error:
-        yield _failed(alias, error)
+        yield from (_failed(alias, one) for one in error.each())
 
 
 def _failed(where: str, error: ConnectorError) -> Finding:

@@ -73,9 +73,12 @@ def set_(common: Common, words: tuple[str, ...]) -> int:
 
     CONNECTION is a file or a name, as with -c.
     """
-    from mlconnector.secrets import store
+    from mlconnector.secrets import require_keyring, store
 
     connection, name = _connection_and_name(common, words)
+    require_keyring(
+        connection.name, name, settings=connection.secrets
+    )  # before a secret is asked for in vain
     where = _known(connection)[name]
     screen = common.screen()
     if sys.stdin.isatty():

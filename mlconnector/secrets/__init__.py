@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mlconnector.config import SecretSettings
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, together
 from mlconnector.secrets.keyrings import LIMIT_SECONDS, SERVICE, Entry, read_entry, write_entry
 
 Source = Literal["environment", "credentials", "command", "keyring", ""]
@@ -108,6 +108,14 @@ def store(connection: str, name: str, value: str, *, settings: SecretSettings | 
         raise ConfigError(f"the value for {name} is empty, nothing was stored")
     if not value.isprintable():
         raise ConfigError(f"the value for {name} {_BROKEN}; nothing was stored", hint="copy it again")
+    entry = require_keyring(connection, name, settings=settings)
+    plaintext = settings is not None and settings.allow_plaintext_keyring
+    write_entry(connection, {**entry.secrets, name: value}, plaintext=plaintext)
+    return entry.backend
+
+
+def require_keyring(connection: str, name: str, *, settings: SecretSettings | None = None) -> Entry:
+    """What the keyring holds of the connection. Raises ConfigError if it could not take the secret `name`."""
     search = _Search(connection, [name], settings)
     if not asks_keyring(search.settings):
         raise ConfigError(
@@ -117,9 +125,7 @@ def store(connection: str, name: str, value: str, *, settings: SecretSettings | 
     entry = search.entry()
     if isinstance(entry, ConfigError):
         raise entry
-    plaintext = search.settings.allow_plaintext_keyring
-    write_entry(connection, {**entry.secrets, name: value}, plaintext=plaintext)
-    return entry.backend
+    return entry
 
 
 def delete(connection: str, name: str, *, settings: SecretSettings | None = None) -> bool:
@@ -282,10 +288,7 @@ def _unusable(file: Path, why: str) -> _Answer:
 
 
 def _require_all(found: Sequence[SecretSource]) -> None:
-    """Raises ConfigError if one is missing: one sentence for each reason."""
+    """Raises ConfigError if one is missing: a problem with its remedy for each reason."""
     reasons = dict.fromkeys((one.problem, one.remedy) for one in found if not one.source)
-    if len(reasons) == 1:
-        problem, remedy = next(iter(reasons))
-        raise ConfigError(problem, hint=remedy)
     if reasons:
-        raise ConfigError("\n".join(f"{problem}; {remedy}" for problem, remedy in reasons))
+        raise together([ConfigError(problem, hint=remedy) for problem, remedy in reasons])

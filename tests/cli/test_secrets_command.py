@@ -52,6 +52,42 @@ def test_one_that_these_settings_do_not_use_is_stored_with_a_word(
     assert "not used" in world.run("secrets", "set", "mail.access_token", stdin=SECRET).stderr
 
 
+def test_set_without_a_keyring_that_serves_is_refused_before_the_value_is_read(world: World) -> None:
+    read_end, write_end = os.pipe()  # nothing is written to it: who reads it waits
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mlconnector", "secrets", "set", "erp.client_secret"],
+        env={**os.environ, **world.environment},
+        stdin=read_end,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        _, err = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        os.close(write_end)
+        os.close(read_end)
+    assert process.returncode == 2
+    assert err.startswith("Error: the keyring (keyring.backends.fail.Keyring) does not serve")
+    assert "MLCONNECTOR_SECRET_ERP_CLIENT_SECRET" in err
+
+
+def test_a_sync_names_every_missing_secret_with_a_next_step_of_its_own(
+    world: World, memory: MemoryKeyring
+) -> None:
+    result = world.run("sync", env=NOTHING)
+    assert result.exit_code == 2
+    assert result.stderr.count("Error: there is no secret ") == 2
+    for name in ("erp.client_secret", "mail.api_key"):
+        assert f"Next: run: mlconnector secrets set nordkran {name}\n" in result.stderr
+        assert name in world.json("history")[0]["error"]
+    machine = world.run("--json", "sync", env=NOTHING)
+    errors = [json.loads(line)["error"] for line in machine.stderr.splitlines()]
+    assert [error["next"].split()[-1] for error in errors] == ["erp.client_secret", "mail.api_key"]
+    (other,) = json.loads(machine.stdout)["error"]["more"]
+    assert other["next"].endswith("mail.api_key")
+
+
 def test_list_shows_where_each_was_found_and_no_value(world: World, memory: MemoryKeyring) -> None:
     env = {"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": "", "MLCONNECTOR_SECRET_MAIL_API_KEY": ""}
     world.run("secrets", "set", "erp.client_secret", stdin=SECRET)
