@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.cli.options import Common
+from mlconnector.cli.origin import require_origins
 from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
@@ -285,6 +286,7 @@ class _Run:
         code, error = 3, "ended unexpectedly"
         aliases = {alias for bound in chosen for alias in (bound.flow.source, bound.flow.target)}
         try:
+            require_origins(self.connection, chosen, self.ledger)
             with (
                 screen.watching(self.summary, tell) as watch,
                 open_systems(self.connection, screen, self.tools, aliases) as systems,

@@ -53,13 +53,16 @@ def command(common: Common) -> int:
 
 def _check_state(connection: Connection) -> Iterator[Finding]:
     from mlconnector.cli.build import utc_now
+    from mlconnector.cli.origin import other_origins
     from mlconnector.ledger import Ledger
 
     try:
-        Ledger.look(connection.state, connection.name, utc_now).close()
+        with Ledger.look(connection.state, connection.name, utc_now) as ledger:
+            others = list(other_origins(connection, connection.flows, ledger))
     except ConnectorError as error:
         yield _failed("state", error)
         return
+    yield from (_failed("state", other) for other in others)
     state = connection.state
     folder = next(one for one in state.parents if one.exists())
     if not folder.is_dir() or not os.access(state if state.exists() else folder, os.W_OK):

@@ -45,6 +45,13 @@ Examples:
   mlconnector ledger prune --older-than 90d
 """
 
+REBIND_EPILOG = """
+\b
+Examples:
+  mlconnector ledger rebind                          after the company was renamed, or the server moved
+  mlconnector ledger rebind --json
+"""
+
 EXPORT_EPILOG = """
 \b
 Examples:
@@ -138,6 +145,32 @@ def _show_pruned(screen: Screen, pruned: Pruned, freed: int, *, dry_run: bool) -
         screen.line(f"kept: {counted(pruned.kept, 'record')} as old and gone, whose member is known by it")
     if not dry_run:
         screen.line(f"freed: {_size(freed)}")
+
+
+@command.command("rebind", cls=Command, epilog=REBIND_EPILOG)
+@click.pass_obj
+def rebind_(common: Common) -> int:
+    """Go on with a source that was renamed or moved.
+
+    A run refuses a state file whose records came from another company or server. If it is the same one under a new
+    name or address, with the same records, this says so; with other records it would do harm.
+    """
+    from mlconnector.cli.build import open_connection
+    from mlconnector.cli.origin import rebind
+    from mlconnector.cli.state import open_state, refuse_missing
+
+    connection, screen = open_connection(common), common.screen()
+    refuse_missing(connection)
+    with open_state(connection) as ledger:
+        changes = rebind(connection, ledger)
+    if common.json:
+        screen.data({"changed": changes})
+    elif not common.quiet:
+        for flow, facts in changes.items():
+            screen.line(f"{flow}: {', '.join(facts)}")
+        if not changes:
+            screen.line("nothing has changed")
+    return 0
 
 
 @command.command("export", cls=Command, epilog=EXPORT_EPILOG)

@@ -127,7 +127,8 @@ class System:
     one sentence on where to get it; `needs(settings)` gives those that these settings really need. `problems(given)`
     says what is wrong with settings as the file has them (name or "", sentence), besides what their types say.
     `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
-    entity's.
+    entity's. `origin(settings)` says what the ids of its records mean, in the words of the connection file: `ids` how a
+    record is called, the others whose records they are. What is alike means the same records.
     `connect(settings, secrets, tools)` returns without talking to the vendor.
     """
 
@@ -139,6 +140,7 @@ class System:
     needs: Callable[[Any], Sequence[str]]
     problems: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] = lambda given: ()
     fields: Callable[[Any, str], Mapping[str, FieldInfo]] | None = None
+    origin: Callable[[Any], Mapping[str, str]] = lambda settings: {}
 
     def fields_of(self, settings: Any, entity: str) -> Mapping[str, FieldInfo]:
         """The fields of an entity; `settings` is None where nothing is known of the server."""

@@ -98,6 +98,20 @@ def _fields(settings: Any, entity: str) -> Mapping[str, FieldInfo]:
     return dialect_of(settings).fields[entity]
 
 
+def _origin(settings: Any) -> Mapping[str, str]:
+    """A record keeps its GUID from one version of the API to the next; on a page its number is its key."""
+    from mlconnector.systems.business_central.api import instance_url
+    from mlconnector.systems.business_central.dialects import dialect_of
+
+    pages = dialect_of(settings).pages
+    return {
+        "ids": "numbers (api: odata)" if pages else "GUIDs (api: v2.0, v1.0, beta)",
+        "server": instance_url(settings),
+        "server_tenant": settings.server_tenant,
+        "company": settings.company.strip(),
+    }
+
+
 SYSTEM = System(
     name="business_central",
     settings=Settings,
@@ -113,4 +127,5 @@ SYSTEM = System(
     needs=_needs,
     problems=_problems,
     fields=_fields,
+    origin=_origin,
 )

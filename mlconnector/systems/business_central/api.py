@@ -157,7 +157,7 @@ class Api:
 
     def instance(self, path: str) -> str:
         """An address below the instance, beside the interface."""
-        return f"{self._http.base_url.removesuffix(self.dialect.path)}{path}"
+        return f"{instance_url(self._settings)}{path}"
 
     def usage(self) -> dict[str, int]:
         """Calls, retries and throttled answers, those for tokens included."""
@@ -199,6 +199,11 @@ def service_url(settings: Settings) -> str:
         return f"{url}{end}"
     root = url if path.endswith("/v2.0") else f"{url}/v2.0"
     return f"{root}/{quote(settings.tenant, safe='')}/{quote(settings.environment, safe='')}{end}"
+
+
+def instance_url(settings: Settings) -> str:
+    """The instance, or the environment, that the interface belongs to."""
+    return service_url(settings).removesuffix(dialect_of(settings).path)
 
 
 def _existing(file: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from mlconnector.errors import AuthError, ConfigError, Later
 from mlconnector.http import Http, Limits, TimedOut
 from mlconnector.sandbox import Clock, json_reply
-from mlconnector.systems.business_central import Settings
+from mlconnector.systems.business_central import SYSTEM, Settings
 from mlconnector.systems.business_central.api import (
     Api,
     Company,
@@ -27,7 +27,7 @@ def make_api(client: Client, **settings: Any) -> Api:
     return Api(client.settings(**settings), client.secrets, client.tools())
 
 
-def settings(**changes: str) -> Settings:
+def settings(**changes: Any) -> Settings:
     return Settings(**{"tenant": "t-1", "client_id": "c", "company": "NORDKRAN", **changes})
 
 
@@ -51,6 +51,41 @@ def test_the_service_is_found_below_the_host_or_taken_as_written(base: str, expe
 
 def test_an_environment_is_spelled_as_an_address_needs_it() -> None:
     assert "/t-1/My%20Test/api/" in service_url(settings(base_url="https://h", environment="My Test"))
+
+
+OWN = "https://host:7048/BC"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"api": "v2.0"}, {"api": "v1.0"}),
+        ({"api": "v1.0"}, {"api": "beta"}),
+        ({"base_url": "https://h"}, {"base_url": "https://h/v2.0/"}),
+        ({"base_url": f"{OWN}/api/v2.0"}, {"base_url": OWN, "login": "basic", "user": "SYNC"}),
+        ({"base_url": f"{OWN}/api/v2.0"}, {"base_url": f"{OWN}/api/v1.0", "api": "v1.0"}),
+        ({"page_size": 1}, {"parallel": 1}),
+    ],
+)
+def test_ids_mean_the_same_in_each_version_of_the_api_and_however_one_logs_in(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert SYSTEM.origin(settings(**one)) == SYSTEM.origin(settings(**other))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"api": "odata"},
+        {"company": "SYDKRAN"},
+        {"environment": "Sandbox"},
+        {"tenant": "t-2"},
+        {"base_url": "https://other"},
+        {"server_tenant": "two"},
+    ],
+)
+def test_ids_mean_others_on_pages_and_in_another_company_or_server(other: dict[str, Any]) -> None:
+    assert SYSTEM.origin(settings()) != SYSTEM.origin(settings(**other))
 
 
 @pytest.mark.parametrize(

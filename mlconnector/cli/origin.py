@@ -1,0 +1,92 @@
+"""Whether the records that the connection file means now are those that the state file knows.
+
+With another company, another server or another kind of ids every record would look new, and every known one gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mlconnector.errors import ConfigError, together
+from mlconnector.ledger.origin import Origin, keep_origin, known_origin
+
+if TYPE_CHECKING:
+    from mlconnector.config import BoundFlow, Connection
+    from mlconnector.ledger import Ledger
+
+_OTHER_IDS = ("system", "entity", "ids")
+"""Facts of an origin which, if they differ, leave no id on record that could mean the same record."""
+_SET_BACK = "set it back, or name a new state file (state: in the connection file)"
+_REBIND = "mlconnector ledger rebind"
+
+
+def require_origins(connection: Connection, flows: Sequence[BoundFlow], ledger: Ledger) -> None:
+    """Remembers where the records of these flows come from. Raises ConfigError if they came from elsewhere before."""
+    problems = list(other_origins(connection, flows, ledger))
+    if problems:
+        raise together(problems)
+    for bound in flows:
+        keep_origin(ledger, bound.flow.name, origin_of(connection, bound))
+
+
+def other_origins(
+    connection: Connection, flows: Sequence[BoundFlow], ledger: Ledger
+) -> Iterator[ConfigError]:
+    """What keeps these flows from going on with the records on file; flows with the same problem together."""
+    found: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for bound in flows:
+        if changes := changed_facts(connection, bound, ledger):
+            found.setdefault(tuple(changes.items()), []).append(bound.flow.name)
+    for facts, names in found.items():
+        changes = dict(facts)
+        yield ConfigError(
+            f"{connection.state}: it holds other records than the connection file means now"
+            f" ({', '.join(names)}): {', '.join(changes.values())}",
+            hint=_SET_BACK if _lost(changes) else f"{_SET_BACK}, or, if only its name is new: {_REBIND}",
+        )
+
+
+def rebind(connection: Connection, ledger: Ledger) -> dict[str, list[str]]:
+    """Lets the ids on record mean what the connection file says now; what changed, by flow.
+
+    Raises ConfigError, and changes nothing, if they cannot mean the same records.
+    """
+    changes = {bound.flow.name: changed_facts(connection, bound, ledger) for bound in connection.flows}
+    for flow, changed in changes.items():
+        if lost := _lost(changed):
+            raise ConfigError(
+                f"{connection.state}: these cannot be the same records ({flow}): {', '.join(lost)}",
+                hint=_SET_BACK,
+            )
+    for bound in connection.flows:
+        keep_origin(ledger, bound.flow.name, origin_of(connection, bound))
+    return {flow: list(changed.values()) for flow, changed in changes.items() if changed}
+
+
+def changed_facts(connection: Connection, bound: BoundFlow, ledger: Ledger) -> dict[str, str]:
+    """What changed from what to what, letter case aside; nothing where nothing is on record."""
+    before, now = known_origin(ledger, bound.flow.name), origin_of(connection, bound)
+    if before is None:
+        return {}
+    return {
+        name: f"{name} was {before.get(name, '')!r} and is {now.get(name, '')!r}"
+        for name in {**before, **now}
+        if before.get(name, "").casefold() != now.get(name, "").casefold()
+    }
+
+
+def _lost(changes: Mapping[str, str]) -> list[str]:
+    return [changes[name] for name in _OTHER_IDS if name in changes]
+
+
+def origin_of(connection: Connection, bound: BoundFlow) -> Origin:
+    """Where a flow's records come from, in the words of the connection file."""
+    from mlconnector.systems import load_system
+
+    part = connection.systems[bound.flow.source]
+    return {
+        "system": part.kind,
+        "entity": bound.flow.entity,
+        **load_system(part.kind).origin(part.settings),
+    }
