@@ -262,7 +262,8 @@ class FieldInfo:
 class Tools:
     """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
 
-    `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end.
+    `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end. Sleeping for
+    no time at all, between two calls, lets the run end there.
     """
 
     now: Callable[[], datetime]

@@ -55,6 +55,36 @@ def test_a_run_that_uses_up_its_time_ends_after_the_writes_in_flight_and_loses_n
     assert len([path for path in writes(world) if path.count("/") == 3]) == 40  # nobody was sent twice
 
 
+def test_the_end_of_the_time_is_noticed_between_two_single_calls_of_one_chunk(world: World) -> None:
+    for number in range(10):
+        world.customer(f"{10000 + number}", f"p{number}@nordkran.se")
+    assert ended(world.start("sync"))[0] == 0
+    for number in range(10):
+        world.erp.edit("customers", f"{10000 + number}", email=f"new{number}@nordkran.se")
+    world.mail.latency_seconds = 0.15  # ten moves are some thirty calls
+    began = time.monotonic()
+    code, _, err = ended(world.start("sync", "--max-time", "1s"))
+    assert code == 3 and "reached the end of its time" in err and time.monotonic() - began < 4
+    moved = [one for one in world.mail.members("Customers") if one["email_address"].startswith("new")]
+    (waits,) = world.json("status")["flows"][0]["waiting"]
+    assert (waits["code"], waits["records"]) == ("stopped", 10 - len(moved)) and 0 < len(moved) < 10
+    world.mail.latency_seconds = 0.0
+    assert ended(world.start("sync"))[0] == 0
+    assert {one["email_address"] for one in world.mail.members("Customers")} == {
+        f"new{number}@nordkran.se" for number in range(10)
+    }
+
+
+def test_an_error_that_comes_after_the_end_of_the_time_is_told_as_that_error(world: World) -> None:
+    world.customer("10000", "anna@nordkran.se")
+    world.mail.latency_seconds = 1.5
+    world.mail.fault("status", path="/lists", times=0, status=403)
+    result = world.run("sync", "--max-time", "1s")
+    assert result.exit_code != 0
+    assert "mailchimp" in result.stderr and "end of its time" not in result.stderr
+    assert "mailchimp" in world.json("history")[0]["error"]
+
+
 def test_jitter_begins_within_its_time(world: World) -> None:
     world.customer("10000", "anna@nordkran.se")
     process = world.start("sync", "--jitter", "1s")

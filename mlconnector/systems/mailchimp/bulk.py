@@ -60,7 +60,12 @@ class Bulk:
     def _one_by_one(self, drafts: Sequence[Draft], outcomes: Outcomes) -> None:
         """The fall-back: a PUT each."""
         for draft in drafts:
-            outcomes[draft.step.source_id] = self.guarded(self.single.upsert, draft)
+            outcomes[draft.step.source_id] = self.alone(self.single.upsert, draft)
+
+    def alone(self, write: Callable[[Draft], T], draft: Draft) -> T | Outcome:
+        """A single write, which is `guarded`; before it the run may end (StoppedError)."""
+        self.tools.sleep(0)
+        return self.guarded(write, draft)
 
     def guarded(self, write: Callable[[Draft], T], draft: Draft) -> T | Outcome:
         """A refusal or a lost answer concerns this one member only, and so does a server error, unless they go on."""
@@ -100,7 +105,7 @@ class Bulk:
             ids = {draft.step.source_id for draft in sent}
             for draft in drafts:
                 if draft.step.source_id not in ids:
-                    outcomes[draft.step.source_id] = self.guarded(self.single.revive, draft)
+                    outcomes[draft.step.source_id] = self.alone(self.single.revive, draft)
 
     def _not_archived(self, drafts: Sequence[Draft]) -> list[Draft]:
         if all(draft.seen for draft in drafts):
@@ -141,6 +146,7 @@ class Bulk:
             self._in_halves(drafts, outcomes, budget, TRIES)
 
     def _in_halves(self, drafts: list[Draft], outcomes: Outcomes, budget: list[int], tries: int) -> None:
+        self.tools.sleep(0)  # the run may end here
         middle = len(drafts) // 2
         self._send(drafts[:middle], outcomes, budget, tries)
         if self.works:
@@ -165,9 +171,11 @@ class Bulk:
                 settle = partial(self._tagged, member=member, status="updated", raw=raw)
             else:
                 settle = self._reread
+            at_once = member is not None and self._needs_no_call(draft, member)
             try:
-                if trouble is None or (member is not None and self._needs_no_call(draft, member)):
-                    outcomes[draft.step.source_id] = self.guarded(settle, draft)
+                if trouble is None or at_once:
+                    finish = self.guarded if at_once else self.alone
+                    outcomes[draft.step.source_id] = finish(settle, draft)
                     continue
             except (
                 Later,

@@ -93,13 +93,13 @@ class MemberWriter:
         for draft in drafts:
             alone = _moves_or_leaves(single, draft)
             if alone is not None:
-                outcomes[draft.step.source_id] = bulk.guarded(alone, draft)
+                outcomes[draft.step.source_id] = bulk.alone(alone, draft)
             else:
                 rest.append(draft)
         together = []
         for draft in self._seen(rest, bulk, outcomes):
             if draft.archived_by_us:
-                outcomes[draft.step.source_id] = bulk.guarded(single.upsert, draft)
+                outcomes[draft.step.source_id] = bulk.alone(single.upsert, draft)
             else:
                 together.append(draft)
         if together:
@@ -112,7 +112,7 @@ class MemberWriter:
         ids = {draft.step.source_id for draft in looked_at}
         left = [draft for draft in drafts if draft.step.source_id not in ids]
         for draft in looked_at:
-            outcome = bulk.guarded(self._look, draft)
+            outcome = bulk.alone(self._look, draft)
             if isinstance(outcome, Draft):
                 left.append(outcome)
             else:

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, StoppedError
 from mlconnector.flows.nav_mailchimp import MergeField
 from tests.systems.mailchimp.writing import (
     ANNA,
@@ -22,6 +22,24 @@ from tests.systems.mailchimp.writing import (
 )
 
 NOT_NEW = ["subscribed", "unsubscribed", "cleaned", "pending", "transactional"]
+
+
+def test_a_run_that_has_to_end_does_so_between_two_single_writes_and_says_what_was_done(
+    desk: Desk, mail: Busy
+) -> None:
+    steps = []
+    for number in range(4):
+        mail.add_member("Customers", f"old{number}@nordkran.se")
+        steps.append(update(f"new{number}@nordkran.se", desk.id(f"old{number}@nordkran.se")))
+    writer = desk.writer()
+    desk.ends_after = len(desk.sleeps) + 2
+    with pytest.raises(StoppedError) as stopped:
+        writer.write("member", steps)
+    assert {one: outcome.status for one, outcome in stopped.value.settled.items()} == {
+        "new0@nordkran.se": "updated",
+        "new1@nordkran.se": "updated",
+    }
+    assert desk.status("old2@nordkran.se") and not desk.status("new2@nordkran.se")
 
 
 def test_a_new_member_is_created_with_fields_and_tags(both: Desk) -> None:

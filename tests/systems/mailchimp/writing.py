@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlconnector.errors import StoppedError
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
 from mlconnector.model import Flow, Mapped, Outcome, Skip, Step, Tools
 from mlconnector.sandbox import Request, Running
@@ -24,16 +25,25 @@ MANY = FEW + 1
 
 @dataclass
 class Desk:
-    """A connected account. `fillers` are others in the same chunk, who make it a large one."""
+    """A connected account. `fillers` are others in the same chunk, who make it a large one.
+
+    After `ends_after` waits the run is asked to end.
+    """
 
     emulator: Mailchimp
     url: str
     secrets: dict[str, str] = field(default_factory=lambda: {"api_key": API_KEY})
     sleeps: list[float] = field(default_factory=list)
     fillers: int = 0
+    ends_after: int | None = None
+
+    def sleep(self, seconds: float) -> None:
+        if self.ends_after is not None and len(self.sleeps) >= self.ends_after:
+            raise StoppedError("the run was asked to end")
+        self.sleeps.append(seconds)
 
     def connect(self, **settings: Any) -> Connected:
-        tools = Tools(now=self.emulator.clock.now, sleep=self.sleeps.append)
+        tools = Tools(now=self.emulator.clock.now, sleep=self.sleep)
         return Connected(Settings(**{"base_url": self.url, **settings}), self.secrets, tools)
 
     def writer(
