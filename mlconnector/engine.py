@@ -17,6 +17,7 @@ from mlconnector import signals
 from mlconnector.decide import Known, decide
 from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
+from mlconnector.ledger import Settled
 from mlconnector.ledger.forgetting import REASON
 from mlconnector.matching import Matching
 from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
@@ -209,6 +210,12 @@ class FlowRun:
             outcome = self.lanes.write_alone(step)
             if outcome.status == "removed":
                 ledger.settle_left(name, left.key, self.job.run_id, step, outcome)
+            elif outcome.status != "planned":
+                ledger.keep_left(name, left.key, self.job.run_id, step, outcome)
+                if outcome.status == "failed":  # it is not tried again: the others come up by themselves
+                    entry = ledger.entries(name, [source_id]).get(source_id)
+                    one = Settled(source_id, outcome, step, left.key, name=entry.name if entry else "")
+                    self.job.observer.settled(name, one)
 
     # planning: reads the ledger, writes nothing
 

@@ -446,6 +446,47 @@ def test_what_a_record_left_behind_is_removed_at_the_end_of_the_run(bench: Bench
     assert bench.ledger.left_behind("f") == []
 
 
+def test_what_was_left_behind_and_is_refused_is_told_once_and_not_tried_again(bench: Bench) -> None:
+    bench.target = Leaves()
+    bench.rows(a=1)
+    bench.run()
+    bench.target.records["t9"] = {"key": "email:b", "owner": "", "value": 0}
+    bench.target.plan["id-a"] = ["", "refused"]  # the move, then the removal of what it left
+    bench.source.put("id-a", "b", 1)
+    watcher = Watcher()
+    bench.run(named_by="key", observer=watcher)
+    told = watcher.settled_records[-1]
+    assert (told.outcome.status, told.outcome.code, told.name, told.key) == (
+        "failed",
+        "refused",
+        "b",
+        "email:a",
+    )
+    last = bench.ledger.attempts("f", "id-a")[-1]
+    assert (last["action"], last["status"], last["code"]) == ("remove", "failed", "refused")
+    attempts, writes = len(bench.ledger.attempts("f", "id-a")), bench.target.writes
+    for _ in range(2):
+        bench.run("full", observer=watcher)
+    assert bench.target.writes == writes and watcher.settled_records[-1] is told
+    assert len(bench.ledger.attempts("f", "id-a")) == attempts
+    assert bench.entry("id-a").status == "done"
+
+
+def test_what_was_left_behind_without_a_clear_answer_is_removed_by_the_next_run(bench: Bench) -> None:
+    bench.target = Leaves()
+    bench.rows(a=1)
+    bench.run()
+    bench.target.records["t9"] = {"key": "email:b", "owner": "", "value": 0}
+    bench.target.plan["id-a"] = ["", "lost"]
+    bench.source.put("id-a", "b", 1)
+    bench.run()
+    assert bench.ledger.attempts("f", "id-a")[-1]["status"] == "unknown"
+    bench.clock.seconds += 1
+    bench.run()
+    assert bench.ledger.attempts("f", "id-a")[-1]["status"] == "removed"
+    assert bench.values() == {"email:b": 1} and bench.ledger.left_behind("f") == []
+
+
 def test_two_records_that_swap_their_keys_leave_nobody_behind(bench: Bench) -> None:
     bench.target = Leaves()
     bench.rows(a=1, b=2)

@@ -159,9 +159,11 @@ class Ledger:
         }
 
     def left_behind(self, flow: str) -> list[tuple[str, Left]]:
-        """Counterparts that a record (its id) left behind and that are still there."""
+        """Counterparts that a record (its id) left behind and that are to be removed now."""
         rows = self._db.execute(
-            "SELECT source_id, key, target_id FROM parted WHERE flow = ? AND live = 1 ORDER BY key", (flow,)
+            "SELECT source_id, key, target_id FROM parted WHERE flow = ? AND live = 1"
+            " AND (memo IS NULL OR json_extract(memo, '$.retry_at') <= ?) ORDER BY key",
+            (flow, self._stamp()),
         )
         return [(source_id, Left(key, target_id)) for source_id, key, target_id in rows]
 
@@ -179,6 +181,15 @@ class Ledger:
             if step is None or outcome is None:
                 return
             self._part(flow, step.source_id, key, outcome, step)
+            one = Settled(step.source_id, outcome, step)
+            self._insert(ATTEMPT, [attempt_of(flow, run_id, self._stamp(), one, step)])
+
+    def keep_left(self, flow: str, key: str, run_id: int, step: Step, outcome: Outcome) -> None:
+        """Of a counterpart left behind that could not be removed: a refusal stands, anything else is tried again."""
+        due = outcome.retry_at or (None if outcome.status == "failed" else self._now())
+        memo = JSON.encode({"retry_at": stamp(due)}).decode()
+        with self._transaction():
+            self._db.execute("UPDATE parted SET memo = ? WHERE flow = ? AND key = ?", (memo, flow, key))
             one = Settled(step.source_id, outcome, step)
             self._insert(ATTEMPT, [attempt_of(flow, run_id, self._stamp(), one, step)])
 

@@ -128,6 +128,17 @@ def test_what_was_left_behind_is_known_until_it_is_settled(ledger: Ledger) -> No
     assert ledger.left_behind("f") == [] and ledger.parted("f", [ANNA]) == {}
 
 
+def test_what_was_left_behind_and_has_to_wait_is_due_at_its_time(ledger: Ledger, clock: Clock) -> None:
+    store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
+    step = Step("remove", "c1", None, "t-anna", was_key=ANNA)
+    later = clock.now() + timedelta(hours=24)
+    ledger.keep_left("f", ANNA, 1, step, Outcome("held", code="waits-for-confirmation", retry_at=later))
+    assert ledger.left_behind("f") == []
+    assert ledger.attempts("f", "c1")[-1]["code"] == "waits-for-confirmation"
+    clock.seconds += 86_400
+    assert ledger.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
+
+
 def test_a_key_that_a_record_may_be_at_is_wanted_and_keeps_others_waiting(ledger: Ledger) -> None:
     store(ledger, Settled("c1", Outcome("unknown"), Step("update", "c1"), tried_keys=(ANNA,)))
     store(ledger, Settled("c2", Outcome("skipped", code="key-taken"), wants=ANNA))
