@@ -38,7 +38,8 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     """Tell everything about one RECORD: a number, its id in either system, or an e-mail address.
 
     Both ids, how it stands and why, what the mapping gives now, what a sync would do, and every attempt to send it
-    with the vendor's answer and request id. Writes nothing.
+    with the vendor's answer and request id. Writes nothing. What the mapping gives now takes the source; without it
+    everything else is shown.
     """
     from mlconnector.cli.build import choose_flows, open_connection, open_systems, source_key, utc_now
     from mlconnector.cli.records import not_found
@@ -49,18 +50,19 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     connection = open_connection(common)
     chosen = choose_flows(connection, flows)
     found: list[dict[str, Any]] = []
+    silent: dict[str, ConnectorError] = {}
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.look(connection.state, connection.name, utc_now))
         systems = None
         try:
             systems = stack.enter_context(open_systems(connection, screen, Tools(utc_now, time.sleep)))
         except ConnectorError as error:  # what the state file knows is worth showing all the same
-            screen.error(error, where="only the state file is shown")
+            silent = dict.fromkeys(connection.systems, error)
         for bound in chosen:
-            inquiry = _Inquiry(bound, source_key(connection, bound), ledger, systems, utc_now, screen)
+            inquiry = _Inquiry(bound, source_key(connection, bound), ledger, systems, silent, utc_now)
             found += inquiry.about(record)
     if not found:
-        raise not_found([record])
+        raise not_found([record], next(iter(silent.values()), None))
     if common.json:
         screen.data(found)
     else:
@@ -70,7 +72,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
 
 
 class _Inquiry:
-    """What is known in one flow."""
+    """What is known in one flow. `silent` are the systems that cannot be asked, and why: none is tried twice."""
 
     def __init__(
         self,
@@ -78,16 +80,16 @@ class _Inquiry:
         named_by: str,
         ledger: Ledger,
         systems: Systems | None,
+        silent: dict[str, ConnectorError],
         now: Callable[[], datetime],
-        screen: Screen,
     ) -> None:
         self.bound = bound
         self.named_by = named_by
         self.flow = bound.flow
         self.ledger = ledger
         self.systems = systems
+        self.silent = silent
         self.now = now
-        self.screen = screen
 
     def about(self, text: str) -> Iterator[dict[str, Any]]:
         """Everything about each record that `text` may mean."""
@@ -96,12 +98,12 @@ class _Inquiry:
         ids = [entry.source_id for entry in self.ledger.search(self.flow.name, text)]
         changes: dict[str, Change] = {}
         try:
-            if self.systems is not None:
+            if self.systems is not None and self.flow.source not in self.silent:
                 source = self.systems.source(self.flow.source)
                 ids = find_ids(self.flow, self.ledger, source, [text])
                 changes = {change.id: change for change in source.fetch(self.flow.entity, ids)} if ids else {}
         except ConnectorError as error:
-            self.screen.error(error, where=f"{self.flow.name}: the source could not be asked")
+            self.silent[self.flow.source] = error
         entries = self.ledger.entries(self.flow.name, ids)
         for one in ids:
             entry, change = entries.get(one), changes.get(one)
@@ -127,6 +129,7 @@ class _Inquiry:
             },
             "stands": self._standing(entry),
             "now": None if change is None else self._as_it_is_now(change),
+            "now_missing": self._why_not_asked(),
             "attempts": self.ledger.attempts(flow.name, source_id),
         }
 
@@ -136,6 +139,10 @@ class _Inquiry:
             return None if change is None else change.record.get(self.named_by)
         except ConnectorError:  # a record that came broken says so when it is looked into
             return None
+
+    def _why_not_asked(self) -> str:
+        error = self.silent.get(self.flow.source)
+        return "; ".join(one.message for one in error.each()) if error else ""
 
     def _standing(self, entry: LedgerEntry | None) -> dict[str, Any] | None:
         from mlconnector.remedies import remedy
@@ -206,6 +213,11 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     _show_standing(screen, one["stands"])
     if one["now"] is not None:
         _show_now(screen, one["now"])
+    elif one["now_missing"]:
+        screen.line(
+            "  now        what the mapping gives is missing, because the source could not be asked: "
+            f"{one['now_missing']} (mlconnector check)"
+        )
     screen.line(f"  attempts   {len(one['attempts']) or 'none'}")
     for attempt in one["attempts"]:
         screen.line(f"    {_attempt(attempt)}")

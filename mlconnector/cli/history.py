@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlconnector.cli.options import Command, Common
+
+if TYPE_CHECKING:
+    from mlconnector.report import Screen
 
 EPILOG = """
 \b
@@ -43,8 +46,19 @@ def command(common: Common, limit: int) -> int:
     elif not runs:
         screen.notice("there was no run yet: mlconnector sync")
     else:
-        screen.table([row for run in runs for row in _rows(run)])
+        _show(screen, [row for run in runs for row in _rows(run)])
     return 0
+
+
+def _show(screen: Screen, rows: Sequence[dict[str, Any]]) -> None:
+    """On a terminal errors stand below the table, where they have the whole width."""
+    if not screen.is_terminal:
+        screen.table(rows)
+        return
+    errors = {row["run"]: error for row in rows if (error := row.pop("error"))}
+    screen.table(rows)
+    for run, error in errors.items():
+        screen.line(f"run {run}: {error}")
 
 
 def _rows(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,6 +71,7 @@ def _rows(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         "command": run["command"],
         "ended": ended(run),
     }
+    error = run["error"]
     for name, flow in (run["flows"] or {"": {}}).items():
         yield {
             **first,
@@ -64,9 +79,9 @@ def _rows(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "records": sparse(flow.get("counts", {})),
             "calls": flow.get("calls", 0),
             "seconds": flow.get("seconds", 0),
+            "error": error,
         }
-    if run["error"]:
-        yield {**first, "flow": "", "records": run["error"], "calls": "", "seconds": ""}
+        error = ""  # once for each run
 
 
 def ended(run: Mapping[str, Any]) -> str:

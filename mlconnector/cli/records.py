@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, ConnectorError
 from mlconnector.ledger import Ledger
 from mlconnector.model import Flow
 from mlconnector.systems.base import Resolves, Source
@@ -20,8 +20,13 @@ def find_ids(flow: Flow, ledger: Ledger, source: Source, texts: Iterable[str]) -
     return list(found)
 
 
-def not_found(texts: Sequence[str]) -> ConfigError:
-    """No flow knows any of these."""
+def not_found(texts: Sequence[str], silent: ConnectorError | None = None) -> ConfigError:
+    """No flow knows any of these; `silent` is why the source could not be asked."""
+    if silent is not None:
+        return ConfigError(
+            f"the state file has no record {' or '.join(texts)}, and the source could not be asked: {silent.message}",
+            hint=silent.hint,
+        )
     return ConfigError(
         f"no flow knows a record {' or '.join(texts)}: neither the state file nor the source has it",
         hint="give its number, its id in one of the systems, or its e-mail address",

@@ -96,6 +96,8 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.line(f"a run is under way: {found['under_way']}")
     if found["last_run"] is None:
         screen.line("there was no run yet: mlconnector sync")
+    elif found["last_run"]["error"]:
+        screen.line(f"the last run ended early: {_early_end(found['last_run'])}")
     for flow in found["flows"]:
         last = flow["last_run"]
         screen.line()
@@ -111,6 +113,13 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         if flow["backfill"]:
             screen.line(f"  backfill   unfinished, {flow['backfill']['read']} records read: call it again")
         _show_waiting(screen, flow["waiting"])
+
+
+def _early_end(run: Mapping[str, Any]) -> str:
+    from mlconnector.cli.moments import short
+
+    run_name = f"{run['id']} ({run['command']}) at {short(run['ended_at'])}"
+    return f"{run_name}, exit code {run['exit_code']}: {run['error']}"
 
 
 def _lag(flow: Mapping[str, Any]) -> str:

@@ -81,6 +81,22 @@ class World:
             text=True,
         )
 
+    def on_terminal(self, *words: str, env: Mapping[str, str] = {}) -> tuple[int, str]:
+        """As a process with a terminal for its results: the exit code and what the terminal shows."""
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlconnector", *words],
+            env={**os.environ, **self.environment, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        code = process.wait(30)
+        shown = os.read(ours, 65_536).decode()
+        os.close(ours)
+        return code, shown
+
     def customer(self, number: str, email: str = "", **more: Any) -> None:
         """One more customer in the ERP."""
         self.erp.add("customers", number=number, displayName=f"Customer {number}", email=email, **more)

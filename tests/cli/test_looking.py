@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,39 @@ def test_history_lists_the_last_runs_first(synced: World) -> None:
     assert 'ended="some records failed"' in shown and "1 created, 2 skipped, 1 failed" in shown
 
 
+@pytest.fixture
+def refused(synced: World) -> World:
+    """The last run did not get as far as a flow."""
+    synced.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": ""})
+    return synced
+
+
+def test_status_says_when_and_why_the_last_run_ended_early(refused: World) -> None:
+    (line,) = [line for line in refused.run("status").stdout.splitlines() if line.startswith("the last run ")]
+    assert line.startswith("the last run ended early: 2 (sync) at 20")
+    assert "Z, exit code 2: the keyring (keyring.backends.fail.Keyring) does not serve: " in line
+    last = refused.json("status")["last_run"]
+    assert (last["id"], last["exit_code"]) == (2, 2) and last["error"] and last["ended_at"]
+    refused.run("sync")
+    assert "ended early" not in refused.run("status").stdout
+
+
+def test_history_has_a_place_of_its_own_for_an_error(refused: World) -> None:
+    last, first = refused.run("history").stdout.splitlines()[:2]
+    assert ' error="the keyring (keyring.backends.fail.Keyring) does not serve' in last
+    assert " records=- " in last and "error=" not in first
+    assert "does not serve" in refused.json("history")[0]["error"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a terminal as Linux has it")
+def test_history_on_a_terminal_shows_errors_below_the_table(refused: World) -> None:
+    code, shown = refused.on_terminal("history")
+    lines = shown.replace("\r", "").splitlines()
+    assert code == 0 and "error" not in lines[0]
+    (error,) = [line for line in lines if "does not serve" in line]
+    assert error.startswith("run 2: the keyring ")
+
+
 def test_explain_tells_ids_mapping_what_would_be_done_and_every_attempt(synced: World) -> None:
     (one,) = synced.json("explain", "10000")
     assert one["source"]["number"] == "10000"
@@ -147,12 +181,34 @@ def test_explain_of_a_deleted_record(synced: World) -> None:
     assert after["now"]["gone"] and after["now"]["code"] == "gone"
 
 
-def test_explain_shows_the_state_file_when_the_source_is_not_to_be_had(synced: World) -> None:
-    key = "anna@nordkran.se"
-    result = synced.run("explain", key, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""})
-    assert result.exit_code == 0
-    assert "only the state file is shown" in result.stderr
-    assert "stands     done" in result.stdout
+@pytest.mark.parametrize("record", ["anna@nordkran.se", "10000"])
+def test_explain_without_its_secrets_shows_the_state_file_and_says_what_is_missing_and_why(
+    synced: World, record: str
+) -> None:
+    result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""})
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "stands     done" in result.stdout and "attempts   1" in result.stdout
+    (line, *_) = [line for line in result.stdout.splitlines() if line.startswith("  now ")]
+    assert "what the mapping gives is missing, because the source could not be asked: the keyring" in line
+
+
+def test_explain_of_a_number_while_the_source_is_down_shows_all_but_what_the_mapping_gives_now(
+    synced: World,
+) -> None:
+    synced.erp.log.clear()
+    synced.erp.fault("status", path="/companies", times=0, status=429, retry_after=3600)
+    (one,) = synced.json("explain", "10000")
+    assert one["now"] is None and "it asks to wait" in one["now_missing"]
+    assert one["stands"]["status"] == "done" and len(one["attempts"]) == 1
+    asked = [entry for entry in synced.erp.log if "/companies" in entry.path]
+    assert len(asked) == 1, "the other flow does not try the same system again"
+
+
+def test_explain_of_what_nobody_knows_while_the_source_is_down_says_so(synced: World) -> None:
+    synced.erp.fault("status", path="/companies", times=0, status=429, retry_after=3600)
+    result = synced.run("explain", "99999")
+    assert result.exit_code == 2
+    assert "the state file has no record 99999, and the source could not be asked: " in result.stderr
 
 
 def test_explain_of_what_nobody_knows(world: World) -> None:

@@ -227,17 +227,7 @@ def test_as_cron_it_may_not_take_for_ever() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a terminal as Linux has it")
 def test_on_a_terminal_a_reason_that_two_share_is_said_once(world: World) -> None:
-    ours, theirs = os.openpty()
-    done = subprocess.Popen(
-        [sys.executable, "-m", "mlconnector", "secrets", "check"],
-        env={**os.environ, **world.environment, **NOTHING},
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(theirs)
-    assert done.wait(30) == 2
-    shown = os.read(ours, 65_536).decode()
-    os.close(ours)
+    code, shown = world.on_terminal("secrets", "check", env=NOTHING)
+    assert code == 2
     assert shown.count("missing") == 2
     assert shown.count("Error: the keyring (keyring.backends.fail.Keyring)") == 1

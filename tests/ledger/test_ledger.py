@@ -250,11 +250,24 @@ def test_counts_and_reasons(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["C-1", "c-1", "anna@nordkran.se", "Anna@Nordkran.SE", ANNA, "T-C-1", "wanted@nordkran.se"]
+    "text",
+    [
+        "C-1",
+        "c-1",
+        "10-A",
+        "10-a",
+        "anna@nordkran.se",
+        "Anna@Nordkran.SE",
+        ANNA,
+        "T-C-1",
+        "wanted@nordkran.se",
+    ],
 )
-def test_a_record_is_found_by_its_ids_and_its_key_letter_case_aside(ledger: Ledger, text: str) -> None:
+def test_a_record_is_found_by_its_ids_its_name_and_its_key_letter_case_aside(
+    ledger: Ledger, text: str
+) -> None:
     store(ledger, sent("C-1", ANNA), sent("other", BO))
-    store(ledger, Settled("C-1", Outcome("unchanged"), wants="email:wanted@nordkran.se"))
+    store(ledger, Settled("C-1", Outcome("unchanged"), wants="email:wanted@nordkran.se", name="10-A"))
     assert [found.source_id for found in ledger.search("f", text)] == ["C-1"]
     assert [found.source_id for found in ledger.search(None, text)] == ["C-1"]
 
