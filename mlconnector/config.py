@@ -60,7 +60,11 @@ class Healthcheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     def is_wanted(self) -> bool:
         """Whether there is anybody to tell."""
-        return any(msgspec.structs.astuple(self))
+        return bool(self.given())
+
+    def given(self) -> dict[str, str]:
+        """The addresses that stand in the file, by their names there."""
+        return {name: url for name, url in msgspec.structs.asdict(self).items() if url}
 
 
 class SecretSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -165,10 +169,14 @@ class BoundFlow:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A whole connection file, checked. Paths are absolute; `flows` are those that are enabled, in the file's order."""
+    """A whole connection file, checked. Paths are absolute; `flows` are those that are enabled, in the file's order.
+
+    `document` knows where in the file everything stands.
+    """
 
     name: str
     path: Path
+    document: Document
     state: Path
     overlap: timedelta
     brake: Brake
@@ -285,6 +293,7 @@ class _Reading:
         return Connection(
             name=head.name,
             path=self.document.file,
+            document=self.document,
             state=state,
             overlap=overlap,
             brake=head.brake,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from typing import Literal
+from urllib.parse import urlsplit
 
 from mlconnector.config import Healthcheck
 from mlconnector.errors import ConnectorError
@@ -42,6 +43,21 @@ def ping(url: str, text: str, tools: Tools) -> bool:
     finally:
         http.close()
     return True
+
+
+def reach(url: str, tools: Tools) -> None:
+    """Asks the service for its front page, by which no check is told anything. Raises ConnectorError."""
+    service = urlsplit(url)
+    http = Http("healthcheck", f"{service.scheme}://{service.netloc}", _any_answer, tools, limits=_LIMITS)
+    try:
+        http.send("GET", "/")
+    finally:
+        http.close()
+
+
+def _any_answer(answer: Answer) -> Exception | None:
+    """Whatever its front page is, somebody is there; but a gateway that finds nobody is not enough."""
+    return _verdict(answer) if answer.status >= 500 else None
 
 
 def _verdict(answer: Answer) -> Exception | None:

@@ -1,20 +1,28 @@
-"""The connection file that `init` writes: the default mappings in full, with the comments the flows give."""
+"""The connection file that `init` writes: the default mappings in full, with the comments the flows give.
+
+And which of its examples were left as they are.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mlconnector.explain import KeyPath
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import compile_map
 from mlconnector.model import FieldInfo
 from mlconnector.systems import load_system
+
+if TYPE_CHECKING:
+    from mlconnector.config import Connection
 
 PAIRS: dict[str, tuple[str, ...]] = {"nav-mailchimp": ("customers_to_members", "vendors_to_members")}
 """What `init` can write, each with its flows."""
@@ -63,6 +71,46 @@ def template(
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A value that stands in a connection file as somebody wrote it who showed how; `sure`: it can be nobody's own."""
+
+    path: KeyPath
+    remedy: str
+    sure: bool
+
+
+def left_examples(connection: Connection) -> list[Example]:
+    """What nobody filled in yet. An audience may well be called as in the example, so it goes with the others only."""
+    found = [*_left_settings(connection), *_left_addresses(connection)]
+    return [*found, *_left_audiences(connection)] if found else []
+
+
+def _left_settings(connection: Connection) -> Iterator[Example]:
+    for part in connection.systems.values():
+        for name, remedy in _FILL_IN.items():
+            if getattr(part.settings, name, None) == _EXAMPLES[name]:
+                yield Example(("systems", part.alias, name), remedy, sure=name != "company")
+
+
+def _left_addresses(connection: Connection) -> Iterator[Example]:
+    for name, url in connection.healthcheck.given().items():
+        if "your-uuid" in url:
+            yield Example(("healthcheck", name), "put the address of your own check in its place", sure=True)
+
+
+def _left_audiences(connection: Connection) -> Iterator[Example]:
+    for bound in connection.flows:
+        if bound.options.audience == _AUDIENCES.get(bound.kind):
+            path = ("flows", bound.flow.name, "audience")
+            yield Example(path, "put the name or id of your own audience in its place", sure=False)
+
+
+_FILL_IN = {
+    "tenant": "put the Directory (tenant) ID of your app registration in Entra in its place",
+    "client_id": "put the Application (client) ID of your app registration in Entra in its place",
+    "company": "put the name or id of your own company in its place",
+}
 _EXAMPLES = {
     "tenant": "9f0c2f6e-0000-4000-8000-000000000000",
     "client_id": "1b2c3d4e-0000-4000-8000-000000000000",

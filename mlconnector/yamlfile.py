@@ -53,6 +53,12 @@ class Document:
             path = path[:-1]
         return self.places.get(path, Place(1, 1))
 
+    def told(self, path: KeyPath, message: str) -> str:
+        """`file:line:column: path: message`."""
+        place = self.place(path)
+        what = f"{dotted(path)}: " if path else ""
+        return f"{self.file}:{place.line}:{place.column}: {what}{message}"
+
     def error(self, problems: list[Problem]) -> ConfigError:
         """All problems in the order of the file, one `file:line:column: path: message` each."""
         lines = sorted({self._line(problem) for problem in problems})
@@ -60,8 +66,7 @@ class Document:
 
     def _line(self, problem: Problem) -> tuple[int, int, str]:
         place = self.place(problem.path)
-        what = f"{dotted(problem.path)}: " if problem.path else ""
-        return place.line, place.column, f"{self.file}:{place.line}:{place.column}: {what}{problem.message}"
+        return place.line, place.column, self.told(problem.path, problem.message)
 
 
 def read_document(file: Path) -> Document:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from mlconnector.config import load_connection
 from mlconnector.template import PAIRS, template
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+UNITS = ("mlconnector.service", "mlconnector.timer")
 
 
 def cron_commands() -> list[str]:
@@ -93,3 +96,28 @@ def test_the_units_belong_together_and_hold_no_secret() -> None:
 def test_their_lines_fit_a_screen() -> None:
     for file in EXAMPLES.iterdir():
         assert max(map(len, file.read_text("utf-8").splitlines())) <= 120, file.name
+
+
+def verified(folder: Path, misspelled: bool = False) -> list[str]:
+    """What systemd says of the units, whose program is one that is there."""
+    program = folder / "program"
+    program.touch(0o755)
+    for name in UNITS:
+        text = (EXAMPLES / name).read_text("utf-8").replace("/usr/local/bin/mlconnector", str(program))
+        (folder / name).write_text(text.replace("Type=", "Typ=") if misspelled else text, "utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *(str(folder / name) for name in UNITS)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    return [
+        line for line in done.stderr.splitlines() if "mlconnector" in line
+    ]  # not of the machine's own units
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here")
+def test_systemd_itself_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+    if not any("Typ" in line for line in verified(tmp_path, misspelled=True)):
+        pytest.skip("systemd-analyze cannot verify units here")
+    assert verified(tmp_path) == []

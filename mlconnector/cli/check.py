@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
 from mlconnector.cli.options import Command, Common
 from mlconnector.errors import ConnectorError
-from mlconnector.model import Finding
+from mlconnector.model import Finding, Tools
 
 if TYPE_CHECKING:
     from mlconnector.config import Connection
@@ -32,16 +33,14 @@ Examples:
 def command(common: Common) -> int:
     """Check the file, the secrets and every system: log-in, rights, company, audience, fields, limits, clock.
 
+    Also whether the state file fits, what of the file was never filled in, and whether the monitoring service is there.
     Shows every problem at once, each with its remedy, and changes nothing. Exit code 2 if there is an error.
     """
     from mlconnector.cli.build import open_connection
 
     screen = common.screen()
     connection = open_connection(common)
-    findings = [
-        Finding("ok", "file", f"{connection.path}: {len(connection.flows)} flows, no mistakes"),
-        *_check_state(connection),
-    ]
+    findings = [*_check_file(connection), *_check_state(connection), *_check_healthcheck(connection)]
     for alias in connection.systems:
         findings += _check_system(connection, alias, screen)
     if common.json:
@@ -49,6 +48,38 @@ def command(common: Common) -> int:
     else:
         screen.table([asdict(one) for one in findings if one.level != "ok" or not common.quiet])
     return 2 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _check_file(connection: Connection) -> Iterator[Finding]:
+    """It was read without a mistake; whether all of it was filled in is another question."""
+    from mlconnector.template import left_examples
+
+    examples = left_examples(connection)
+    for one in examples:
+        told = connection.document.told(one.path, "this is still the example")
+        yield Finding("error" if one.sure else "warning", "file", told, one.remedy)
+    if not examples:
+        yield Finding("ok", "file", f"{connection.path}: {len(connection.flows)} flows, no mistakes")
+
+
+def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
+    """Each service once. Nothing depends on it but who watches, so that one is silent is a warning."""
+    from mlconnector.cli.build import utc_now
+    from mlconnector.pings import reach
+
+    given = connection.healthcheck.given()
+    services = {urlsplit(url).netloc: (name, url) for name, url in given.items()}
+    tools = Tools(utc_now, lambda seconds: time.sleep(min(seconds, 1.0)))
+    for service, (name, url) in services.items():
+        try:
+            reach(url, tools)
+        except ConnectorError as error:
+            told = connection.document.told(("healthcheck", name), error.message)
+            remedy = "correct the address, or look at the network; a sync runs all the same, and nobody hears of it"
+            yield Finding("warning", "healthcheck", told, remedy)
+        else:
+            done = "its front page was asked for, and no check was told anything"
+            yield Finding("ok", "healthcheck", f"{service} answers ({done})")
 
 
 def _check_state(connection: Connection) -> Iterator[Finding]:
@@ -75,7 +106,6 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
 def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:
     """Its secrets, and with them the system itself."""
     from mlconnector.cli.build import open_systems, utc_now
-    from mlconnector.model import Tools
 
     flows = [
         (bound.flow, bound.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -184,6 +185,30 @@ def test_an_address_of_its_own_goes_before_the_common_one(world: World, checks: 
     world.file.write_text(file.replace("{ping_url:", f'{{success_url: "{url}/fine", ping_url:'))
     world.run("sync")
     assert [path for path, _ in checks.told] == ["/abc/start", "/fine"]
+
+
+def test_check_reaches_the_monitoring_service_and_tells_it_nothing(world: World, checks: Checks) -> None:
+    result = world.run("check")
+    assert result.exit_code == 0
+    assert "level=ok where=healthcheck" in result.stdout and "no check was told anything" in result.stdout
+    assert checks.told == [("/", "")], "its front page, once, and neither /abc nor /abc/start"
+
+
+@pytest.mark.parametrize("status", [0, 502])
+def test_check_warns_of_a_monitoring_service_that_cannot_be_reached_and_says_where_it_stands(
+    world: World, checks: Checks, status: int
+) -> None:
+    if status:
+        checks.status = status
+    else:
+        world.file.write_text(
+            re.sub(r'ping_url: "[^"]+"', 'ping_url: "http://127.0.0.1:9/x"', world.file.read_text())
+        )
+    (told,) = [one for one in world.json("check") if one["where"] == "healthcheck"]
+    assert told["level"] == "warning" and told["remedy"]
+    line = len(world.file.read_text().splitlines())
+    assert f"nordkran.yaml:{line}:15: healthcheck.ping_url: " in told["message"]
+    assert world.run("check").exit_code == 0
 
 
 def test_a_healthcheck_over_plain_http_elsewhere_is_refused(world: World) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from mlconnector.config import load_connection
 from mlconnector.schema import json_schema
-from tests.cli.conftest import API_KEY, CLIENT_SECRET, World
+from mlconnector.template import left_examples
+from tests.cli.conftest import API_KEY, CLIENT_SECRET, COMPANY, TENANT, World
 
 
 @pytest.fixture
@@ -46,6 +47,32 @@ def test_check_names_a_missing_secret_and_still_checks_the_rest(world: World) ->
     assert result.exit_code == 2
     assert "level=error where=erp" in result.stdout
     assert "level=ok where=customers_to_members" in result.stdout
+
+
+def test_check_names_the_examples_that_nobody_filled_in_with_line_and_column(world: World) -> None:
+    text = world.file.read_text().replace(TENANT, "9f0c2f6e-0000-4000-8000-000000000000")
+    world.file.write_text(
+        text.replace(COMPANY, "NORDKRAN") + "\nhealthcheck: {ping_url: 'http://127.0.0.1:9/your-uuid'}\n"
+    )
+    result = world.run("check")
+    found = [one for one in world.json("check") if one["where"] == "file"]
+    told = [
+        (one["level"], one["message"].partition("nordkran.yaml:")[2], bool(one["remedy"])) for one in found
+    ]
+    assert result.exit_code == 2
+    assert told == [
+        ("error", "5:33: systems.erp.tenant: this is still the example", True),
+        ("warning", "5:128: systems.erp.company: this is still the example", True),
+        ("error", "12:15: healthcheck.ping_url: this is still the example", True),
+        ("warning", "9:47: flows.customers_to_members.audience: this is still the example", True),
+    ]
+
+
+def test_what_init_writes_is_full_of_examples_until_it_is_filled_in(world: World) -> None:
+    assert world.run("init", "-o", str(world.folder / "mine.yaml")).exit_code == 0
+    left = left_examples(load_connection(world.folder / "mine.yaml"))
+    assert [one.path[-1] for one in left] == ["tenant", "client_id", "company", "audience", "audience"]
+    assert left_examples(load_connection(world.file)) == [], "an audience alone may be called Customers"
 
 
 def test_check_finds_a_state_file_that_is_none(world: World) -> None:
