@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.cli.options import Common
-from mlconnector.cli.origin import require_origins
+from mlconnector.cli.origin import SamePlace, require_origins, require_place
 from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
@@ -340,15 +340,19 @@ class _Run:
         from mlconnector.lanes import Brake, Job
         from mlconnector.plan import DryRun
         from mlconnector.signals import FromLedger
+        from mlconnector.systems.base import Placed
 
         flow, brake = bound.flow, self.connection.brake
         target = systems.target(bound)
+        written = DryRun(target) if self.order.dry_run else target
+        if isinstance(target, Placed):
+            written = SamePlace(written, lambda: require_place(self.connection, bound, target, self.ledger))
         unbraked = self.order.allow_mass_change or self.order.dry_run
         return Job(
             flow=flow,
             entity=systems.connected(flow.target).entity(flow.into),
             source=systems.source(flow.source) if not flow.follows else FromLedger(self.ledger, flow),
-            target=DryRun(target) if self.order.dry_run else target,
+            target=written,
             ledger=self.ledger,
             run_id=self.run_id,
             overlap=self.connection.overlap,

@@ -1,15 +1,18 @@
 """Whether the records that the connection file means now are those that the state file knows.
 
-With another company, another server or another kind of ids every record would look new, and every known one gone.
+With another company, another server or another kind of ids every record would look new, and every known one gone. In
+another account, what looks unchanged would never arrive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mlconnector.errors import ConfigError, together
-from mlconnector.ledger.origin import Origin, keep_origin, known_origin
+from mlconnector.ledger.origin import Facts, keep_facts, known_facts
+from mlconnector.model import Outcome, Step
+from mlconnector.systems.base import Placed, Prepares, Target
 
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection
@@ -27,7 +30,7 @@ def require_origins(connection: Connection, flows: Sequence[BoundFlow], ledger: 
     if problems:
         raise together(problems)
     for bound in flows:
-        keep_origin(ledger, bound.flow.name, origin_of(connection, bound))
+        keep_facts(ledger, bound.flow.name, "source", origin_of(connection, bound))
 
 
 def other_origins(
@@ -60,13 +63,13 @@ def rebind(connection: Connection, ledger: Ledger) -> dict[str, list[str]]:
                 hint=_SET_BACK,
             )
     for bound in connection.flows:
-        keep_origin(ledger, bound.flow.name, origin_of(connection, bound))
+        keep_facts(ledger, bound.flow.name, "source", origin_of(connection, bound))
     return {flow: list(changed.values()) for flow, changed in changes.items() if changed}
 
 
 def changed_facts(connection: Connection, bound: BoundFlow, ledger: Ledger) -> dict[str, str]:
     """What changed from what to what, letter case aside; nothing where nothing is on record."""
-    before, now = known_origin(ledger, bound.flow.name), origin_of(connection, bound)
+    before, now = known_facts(ledger, bound.flow.name, "source"), origin_of(connection, bound)
     if before is None:
         return {}
     return {
@@ -80,7 +83,7 @@ def _lost(changes: Mapping[str, str]) -> list[str]:
     return [changes[name] for name in _OTHER_IDS if name in changes]
 
 
-def origin_of(connection: Connection, bound: BoundFlow) -> Origin:
+def origin_of(connection: Connection, bound: BoundFlow) -> Facts:
     """Where a flow's records come from, in the words of the connection file."""
     from mlconnector.systems import load_system
 
@@ -90,3 +93,42 @@ def origin_of(connection: Connection, bound: BoundFlow) -> Origin:
         "entity": bound.flow.entity,
         **load_system(part.kind).origin(part.settings),
     }
+
+
+class SamePlace:
+    """Wraps a target: nothing is written to a place that only has the name of the one that was written to before."""
+
+    def __init__(self, target: Target, require: Callable[[], None]) -> None:
+        self._target = target
+        self._require = require
+
+    def prepare(self, entity: str) -> None:
+        """Comes before the first write. Raises ConfigError for another place."""
+        self._require()
+        if isinstance(self._target, Prepares):
+            self._target.prepare(entity)
+
+    def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Asks the target."""
+        return self._target.find(entity, keys)
+
+    def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """Writes to the target."""
+        return self._target.write(entity, steps)
+
+
+def require_place(connection: Connection, bound: BoundFlow, target: Placed, ledger: Ledger) -> None:
+    """Remembers the place that a flow writes to. Raises ConfigError if another one had this name before."""
+    from mlconnector.flows import FLOWS
+
+    flow = bound.flow.name
+    before = known_facts(ledger, flow, "target")
+    now = {"name": FLOWS[bound.kind].place(bound.options), "id": target.place()}
+    if before is not None and before["name"] == now["name"] and before["id"] != now["id"]:
+        raise ConfigError(
+            f"{connection.state}: what it holds was sent elsewhere ({flow}): {now['name']!r} of {bound.flow.target} had"
+            f" the id {before['id']} and has {now['id']} here",
+            hint="log in to the account of before, or name a new state file (state: in the connection file), with"
+            " which everything is sent to this one",
+        )
+    keep_facts(ledger, flow, "target", now)

@@ -1,9 +1,9 @@
-"""What the source ids of a flow mean: whose records they are, remembered for as long as the flow has any on record."""
+"""What the ids of a flow mean: whose records they are, and into which place they were sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -12,29 +12,30 @@ from mlconnector.ledger.rows import JSON
 if TYPE_CHECKING:
     from mlconnector.ledger import Ledger
 
-Origin = Mapping[str, str]
+Facts = Mapping[str, str]
+End = Literal["source", "target"]
 
 
-def known_origin(ledger: Ledger, flow: str) -> Origin | None:
-    """Where the records of a flow come from; None if it has none, or if a version that did not say so wrote them."""
-    row = ledger._db.execute("SELECT value FROM meta WHERE name = ?", (_name(flow),)).fetchone()
+def known_facts(ledger: Ledger, flow: str, end: End) -> Facts | None:
+    """What its ids mean at one end; None if it has no records, or if a version that did not say so wrote them."""
+    row = ledger._db.execute("SELECT value FROM meta WHERE name = ?", (_name(flow, end),)).fetchone()
     if row is None or not _has_records(ledger, flow):
         return None
     return msgspec.json.decode(row[0], type=dict[str, str])
 
 
-def keep_origin(ledger: Ledger, flow: str, origin: Origin) -> None:
+def keep_facts(ledger: Ledger, flow: str, end: End, facts: Facts) -> None:
     """Remembers it, in place of what was known."""
     with ledger._transaction():
         ledger._db.execute(
             "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
             " WHERE value <> excluded.value",  # most runs change nothing
-            (_name(flow), JSON.encode(origin).decode()),
+            (_name(flow, end), JSON.encode(facts).decode()),
         )
 
 
-def _name(flow: str) -> str:
-    return f"origin:{flow}"
+def _name(flow: str, end: End) -> str:
+    return f"{end}:{flow}"
 
 
 def _has_records(ledger: Ledger, flow: str) -> bool:

@@ -79,6 +79,15 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class Placed(Protocol):
+    """A target that can say, before its first write, where its remote ids belong."""
+
+    def place(self) -> str:
+        """What nothing of the same name has elsewhere, such as the id of an audience; raises Stop or Later."""
+        ...
+
+
+@runtime_checkable
 class Resolves(Protocol):
     """A source that knows its records by what people call them."""
 

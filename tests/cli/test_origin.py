@@ -98,7 +98,7 @@ def test_another_alias_or_letter_case_is_the_same_source(synced: World, old: str
 
 def test_a_state_file_that_says_nothing_of_its_source_is_told_by_the_next_run(synced: World) -> None:
     db = sqlite3.connect(synced.state)
-    db.execute("DELETE FROM meta WHERE name LIKE 'origin:%'")
+    db.execute("DELETE FROM meta WHERE name LIKE 'source:%'")
     db.commit()
     db.close()
     assert synced.run("sync").exit_code == 0
@@ -112,6 +112,33 @@ def test_a_first_run_with_a_wrong_company_binds_nothing(world: World) -> None:
     change(world, "CRONOS", COMPANY)
     world.customer("10000", "anna@nordkran.se")
     assert world.run("sync").stdout == "customers_to_members: 1 created\n"
+
+
+def test_an_audience_that_only_has_the_name_of_the_one_before_is_refused_before_anything_is_written(
+    synced: World,
+) -> None:
+    """As in another account: what looks unchanged would never get there."""
+    audience = synced.mail.account.audiences[synced.mail.list_id("Customers")]
+    audience.name = "Old"
+    synced.mail.add_list("Customers")
+    synced.customer("10001", "bo@nordkran.se")
+    for words in (["sync", "--dry-run"], ["sync"]):
+        result = synced.run(*words)
+        assert result.exit_code == 2
+        assert (
+            f"'customers' of mail had the id {audience.id} and has {synced.mail.list_id('Customers')} here"
+            in (result.stderr)
+        )
+    assert {entry.method for entry in synced.mail.log} == {"GET"}
+    change(synced, "audience: Customers", "audience: Old")
+    assert "1 created" in synced.run("sync").stdout
+
+
+def test_another_audience_in_the_file_is_meant(synced: World) -> None:
+    change(synced, "audience: Customers", "audience: Others")
+    synced.mail.add_list("Others")
+    assert synced.run("sync", "--full").exit_code == 0
+    assert {one["email_address"] for one in synced.mail.members("Others")} == {"anna@nordkran.se"}
 
 
 def test_check_tells_it_as_an_error(synced: World) -> None:

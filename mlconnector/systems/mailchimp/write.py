@@ -61,6 +61,11 @@ class MemberWriter:
         self._single = Single(self._api, found.id, self._tools.now)
         self._bulk = Bulk(self._api, self._audience, self._single, self._tools, self._archived)
 
+    def place(self) -> str:
+        """The audience's id: one of the same name in another account has another."""
+        with needed("its audiences"):
+            return self._find_audience().id
+
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Remote ids by `email:<address>`; archived members count as there."""
         audience = self._audience or self._find_audience()
