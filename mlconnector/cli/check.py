@@ -100,7 +100,8 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
         remedy = "check the rights, or name another state file (state: in the connection file)"
         yield Finding("error", "state", f"{state} cannot be written by this user", remedy)
         return
-    yield Finding("ok", "state", f"{state}{'' if state.exists() else ' (the first sync creates it)'}")
+    if not others:
+        yield Finding("ok", "state", f"{state}{'' if state.exists() else ' (the first sync creates it)'}")
 
 
 def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:

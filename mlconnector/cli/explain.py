@@ -111,16 +111,16 @@ class _Inquiry:
                 yield self._about_one(one, entry, change)
 
     def _about_one(self, source_id: str, entry: LedgerEntry | None, change: Change | None) -> dict[str, Any]:
-        flow = self.flow
+        flow, name = self.flow, self._name(change) or (entry.name if entry else None)
         return {
             "flow": flow.name,
             "source": {
                 "system": flow.source,
                 "entity": flow.entity,
                 "id": source_id,
-                self.named_by: self._name(change),
+                self.named_by: name,
             },
-            "name": self._name(change),
+            "name": name,
             "target": {
                 "system": flow.target,
                 "entity": flow.into,
@@ -134,7 +134,7 @@ class _Inquiry:
         }
 
     def _name(self, change: Change | None) -> str | None:
-        """What people call it, as far as the source says so now."""
+        """What people call it, if the source says so now."""
         try:
             return None if change is None else change.record.get(self.named_by)
         except ConnectorError:  # a record that came broken says so when it is looked into
@@ -216,7 +216,7 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     elif one["now_missing"]:
         screen.line(
             "  now        what the mapping gives is missing, because the source could not be asked: "
-            f"{one['now_missing']} (mlconnector check)"
+            f"{one['now_missing']}; run: mlconnector check"
         )
     screen.line(f"  attempts   {len(one['attempts']) or 'none'}")
     for attempt in one["attempts"]:

@@ -97,7 +97,7 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
     if found["last_run"] is None:
         screen.line("there was no run yet: mlconnector sync")
     elif found["last_run"]["error"]:
-        screen.line(f"the last run ended early: {_early_end(found['last_run'])}")
+        screen.line(_early_end(found["last_run"]))
     for flow in found["flows"]:
         last = flow["last_run"]
         screen.line()
@@ -118,8 +118,8 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
 def _early_end(run: Mapping[str, Any]) -> str:
     from mlconnector.cli.moments import short
 
-    run_name = f"{run['id']} ({run['command']}) at {short(run['ended_at'])}"
-    return f"{run_name}, exit code {run['exit_code']}: {run['error']}"
+    last = f"the last run, {run['id']} ({run['command']}), ended early at {short(run['ended_at'])}"
+    return f"{last} with exit code {run['exit_code']}: {run['error']}"
 
 
 def _lag(flow: Mapping[str, Any]) -> str:

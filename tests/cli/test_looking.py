@@ -129,9 +129,11 @@ def refused(synced: World) -> World:
 
 
 def test_status_says_when_and_why_the_last_run_ended_early(refused: World) -> None:
-    (line,) = [line for line in refused.run("status").stdout.splitlines() if line.startswith("the last run ")]
-    assert line.startswith("the last run ended early: 2 (sync) at 20")
-    assert "Z, exit code 2: the keyring (keyring.backends.fail.Keyring) does not serve: " in line
+    (line,) = [
+        line for line in refused.run("status").stdout.splitlines() if line.startswith("the last run, ")
+    ]
+    assert line.startswith("the last run, 2 (sync), ended early at 20")
+    assert "Z with exit code 2: the keyring (keyring.backends.fail.Keyring) does not serve: " in line
     last = refused.json("status")["last_run"]
     assert (last["id"], last["exit_code"]) == (2, 2) and last["error"] and last["ended_at"]
     refused.run("sync")
@@ -214,6 +216,7 @@ def test_explain_without_its_secrets_shows_the_state_file_and_says_what_is_missi
 ) -> None:
     result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""})
     assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("customers_to_members: 10000\n")
     assert "stands     done" in result.stdout and "attempts   1" in result.stdout
     (line, *_) = [line for line in result.stdout.splitlines() if line.startswith("  now ")]
     assert "what the mapping gives is missing, because the source could not be asked: the keyring" in line
