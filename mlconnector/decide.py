@@ -67,6 +67,8 @@ def decide(
     return _send(change, mapped, known, entry)
 
 
+UNDECIDED = frozenset({"ambiguous-match", "match-taken"})
+"""A person has to say which counterpart is meant; asking again would give the same answer."""
 WAITS = Outcome(
     "held",
     code="waits-for-another",
@@ -89,7 +91,8 @@ def _same(entry: LedgerEntry, mapped: Mapped, known: Known, flow: Flow, now: dat
     if entry.status == "done":
         same = entry.digest == mapped.digest and not known.changed
         return same or (flow.mode == "create_once" and entry.target_id is not None)
-    refused = entry.status in ("failed", "skipped") and entry.attempts > 0
+    sent = entry.attempts > 0 or entry.code in UNDECIDED
+    refused = entry.status in ("failed", "skipped") and sent
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False
     return (

@@ -183,6 +183,8 @@ class FlowRun:
 
     def _leftovers(self) -> None:
         """What earlier runs left, and records that waited for a key which is free now."""
+        if self.job.adopt:
+            return
         self.job.ledger.release(self.job.flow.name)
         self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
 

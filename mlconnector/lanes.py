@@ -282,7 +282,7 @@ class Lanes:
 
     def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
         step = plan.decided if isinstance(plan.decided, Step) else None
-        sent = plan.mapped if step is not None or outcome.status == "unchanged" else None
+        sent = plan.mapped if step is not None or outcome.status in ("unchanged", "failed") else None
         return Settled(
             source_id=plan.source_id,
             outcome=outcome,
