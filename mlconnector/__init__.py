@@ -12,7 +12,7 @@ The one invariant: nothing lies behind the watermark that the ledger does not ho
 - `decide`, `mapping` (with `reading`, `conditions`, `transforms`), `flows`, `summary`, `remedies`: pure.
 - `engine` plans and `lanes` writes; `signals` says where batches come from, `plan` is the target of a dry run.
 - `ledger`: the state file and the run lock; `ledger.upkeep` and `ledger.forgetting` are for between runs.
-  `http`, `auth`: calls. `secrets`: the keyring. One home for each library.
+  `http`, `auth`: calls; `network`: why one could not be made. `secrets`: the keyring. One home for each library.
 - `systems/<vendor>`: one folder each, seen through `systems.base`; no vendor knows another, the ledger or a flow.
 - `config` (with `yamlfile`, `explain`, `template`, `schema`): the connection file, every mistake at once.
 - `report`, `logs`: what leaves the program as text. `cli` alone builds things and exits.

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,12 +25,13 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from requests.utils import get_environ_proxies
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from mlconnector import __version__
 from mlconnector.errors import AuthError, ConfigError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Tools
+from mlconnector.network import Trouble, authorities_problem, cannot_connect, no_trust, proxy_in_the_way
 
 log = logging.getLogger("mlconnector.http")
 
@@ -46,6 +48,7 @@ _BROKEN = (
 )
 _TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError)
 _NOT_SENT = (requests.exceptions.ConnectTimeout, requests.exceptions.ProxyError)
+_GOES_ON = "the next run goes on from here"
 _HUNG_UP = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """TLS errors that say nothing about trust: a gateway that restarts, a line that went away."""
 
@@ -103,6 +106,7 @@ class Again(Exception):
         self.request_id = request_id
         self.timed_out = False
         self.throttled = False
+        self.remedy = ""
 
 
 class TimedOut(Later):
@@ -265,7 +269,7 @@ class Http:
             kind = TimedOut if again.timed_out else Later
             later = kind(
                 f"{self.system}: {again.message} ({method} {urlsplit(url).path})",
-                hint="nothing is lost: the next run goes on from here",
+                hint=_next_step(again),
                 request_id=again.request_id,
                 retry_at=at,
             )
@@ -316,7 +320,7 @@ class Http:
             if call.timeouts_left <= 0:
                 raise TimedOut(
                     f"{self.system}: {again.message} ({call.method} {urlsplit(call.url).path})",
-                    hint="nothing is lost: the next run goes on from here",
+                    hint=_next_step(again),
                     request_id=again.request_id,
                 )
         if again.after is not None and again.after > LONGEST_WAIT_SECONDS:
@@ -336,10 +340,7 @@ class Http:
             except requests.exceptions.SSLError as error:
                 if isinstance(_cause(error), _HUNG_UP):
                     raise self._broken(error, call) from None
-                raise Stop(
-                    f"{self.system}: no trusted TLS connection to {origin(call.url)} ({error.__class__.__name__})",
-                    hint="for a private certificate authority set ca_bundle (or REQUESTS_CA_BUNDLE) to its file",
-                ) from None
+                raise self._distrusted(error, call.url) from None
             except (*_TIMED_OUT, *_BROKEN) as error:
                 raise self._broken(error, call) from None
             except requests.RequestException as error:  # a URL that is none, a redirect loop
@@ -348,10 +349,7 @@ class Http:
                     hint="check base_url and login_url in the connection file",
                 ) from None
             except OSError:  # before anything was sent: requests looks for its file of authorities
-                raise ConfigError(
-                    f"{self.system}: the file of certificate authorities ({self._session.verify}) cannot be used",
-                    hint="correct ca_bundle, or REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment",
-                ) from None
+                raise self._no_authorities() from None
         self.usage.add(calls=1)
         milliseconds = (time.monotonic() - started) * 1000
         log.debug(
@@ -386,14 +384,42 @@ class Http:
             )
 
     def _broken(self, error: Exception, call: _Call) -> Again:
-        timed_out = isinstance(error, _TIMED_OUT)
         sent = not isinstance(error, _NOT_SENT) and not _refused(error)
         self.usage.add(calls=1 if sent else 0)
-        what = "no answer in time" if timed_out else "the connection broke" if sent else "cannot connect"
-        again = Again(f"{what} ({origin(call.url)})", executed=sent)
-        again.timed_out = timed_out and sent
+        timed_out = sent and isinstance(error, _TIMED_OUT)
+        what = "no answer in time" if timed_out else "the connection broke"
+        message, remedy = f"{what} ({origin(call.url)})", ""
+        if not sent:
+            why, remedy = self._in_the_way(error)
+            message = f"cannot connect to {_host_and_port(call.url)}: {why}"
+        again = Again(message, executed=sent)
+        again.timed_out, again.remedy = timed_out, remedy
         self._weigh(again, call)
         return again
+
+    def _in_the_way(self, error: Exception) -> Trouble:
+        if isinstance(error, requests.exceptions.ProxyError):
+            proxies = self._session.proxies
+            return proxy_in_the_way(_bottom(error), proxies.get("https") or proxies.get("all") or "")
+        return cannot_connect(_bottom(error))
+
+    def _distrusted(self, error: Exception, url: str) -> Stop:
+        """Why TLS did not come about; never how to do without."""
+        cause, verify = _cause(error), self._session.verify
+        if getattr(cause, "library", "") == "X509":
+            return self._no_authorities()
+        authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
+        parts = urlsplit(origin(url))
+        port = None if self._session.proxies else parts.port
+        why, remedy = no_trust(cause, parts.hostname or "", authorities, port=port)
+        return Stop(f"{self.system}: no trusted TLS connection to {_host_and_port(url)}: {why}", hint=remedy)
+
+    def _no_authorities(self) -> ConfigError:
+        problem = authorities_problem(Path(str(self._session.verify)))
+        return ConfigError(
+            f"{self.system}: the file of certificate authorities cannot be used: {problem}",
+            hint="correct ca_bundle, or REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE in the environment",
+        )
 
     def _before_sleep(self, state: RetryCallState) -> None:
         self.usage.add(retries=1)
@@ -425,6 +451,20 @@ def origin(url: str) -> str:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
+
+
+def _host_and_port(url: str) -> str:
+    return origin(url).partition("://")[2]
+
+
+def _next_step(again: Again) -> str:
+    """What to look at; by itself the next run does what this one did not."""
+    usual = "look whether the server, or a gateway before it, is in trouble"
+    if again.timed_out:
+        usual = "look whether the server hangs or is overloaded"
+    elif again.throttled:
+        usual = "it is busy or wants fewer calls: look what else calls it"
+    return f"{again.remedy or usual}; {_GOES_ON}"
 
 
 def throttled(message: str, answer: Answer, now: datetime) -> Again:
@@ -476,3 +516,10 @@ def _cause(error: BaseException) -> BaseException:
     """What lies at the bottom of an error that requests and urllib3 wrapped."""
     inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
     return _cause(inner) if isinstance(inner, BaseException) else error
+
+
+def _bottom(error: BaseException) -> BaseException:
+    """What the operating system said, below everything that was wrapped around it."""
+    inner = _cause(error)
+    below = getattr(inner, "original_error", None) or inner.__cause__
+    return _bottom(below) if isinstance(below, BaseException) else inner

@@ -59,6 +59,7 @@ VENDOR_FREE = {
     "sandbox",
     "http",
     "auth",
+    "network",
 }
 ENGINE = {"engine", "lanes", "matching", "signals", "plan"}
 ENGINE_NEVER = {"cli", "report", "summary", "config", "secrets", "flows", "http", "auth", "sandbox"}
