@@ -358,6 +358,8 @@ class _Reading:
             return None
         self.kinds[alias] = kind
         system = load_system(kind)
+        for key in system.authorities:
+            self._find_authorities(part, key, path)
         settings = self._convert(part, system.settings, path)
         if settings is not None:
             self.settings[alias] = settings
@@ -365,6 +367,18 @@ class _Reading:
             self._fail((*path, key) if key else path, message)
         self.problems += [Problem((*path, key), message) for key, message in _url_problems(part)]
         return SystemPart(alias, kind, settings)
+
+    def _find_authorities(self, part: dict[str, Any], key: str, path: KeyPath) -> None:
+        """Puts the file's whole path in place: cron's current folder is another one."""
+        given = part.get(key)
+        if not isinstance(given, str) or not given:
+            return
+        from mlconnector.network import authorities_problem
+
+        file = self._beside(given)
+        part[key] = str(file)
+        if problem := authorities_problem(file):
+            self._fail((*path, key), problem)
 
     def _flow(self, name: str, part: dict[str, Any]) -> BoundFlow | None:
         path: KeyPath = ("flows", name)
@@ -449,10 +463,13 @@ class _Reading:
             return user_folder(self.env, "XDG_STATE_HOME", ".local/state").absolute() / f"{head.name}.db"
         if not head.state.strip() or not head.state.isprintable() or head.state.endswith("/"):
             self._fail(("state",), "this is no name of a file")
-        state = head.state
-        if state.startswith("~/"):
-            state = f"{self.env.get('HOME') or Path.home()}{state[1:]}"
-        return self.document.file.parent / state
+        return self._beside(head.state)
+
+    def _beside(self, file: str) -> Path:
+        """A file that the connection file names, whatever the current folder is."""
+        if file.startswith("~/"):
+            file = f"{self.env.get('HOME') or Path.home()}{file[1:]}"
+        return self.document.file.parent / file
 
     def _overlap(self, head: FileHead) -> timedelta:
         total = timedelta()

@@ -150,7 +150,7 @@ def authorities_problem(file: Path) -> str:
     """What keeps a file from being one of certificate authorities, in a sentence; nothing if it is one."""
     try:
         if not file.exists():
-            return f"there is no file {file}"
+            return f"there is no file {file}; put it there, or correct the name"
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
         return (
@@ -158,5 +158,6 @@ def authorities_problem(file: Path) -> str:
             " openssl x509 -inform der -in FILE.cer -out FILE.pem"
         )
     except (OSError, ValueError) as error:
-        return f"{file} cannot be read: {getattr(error, 'strerror', None) or error}"
+        why = getattr(error, "strerror", None) or error
+        return f"{file} cannot be read ({why}); name a file in PEM that this user may read"
     return ""

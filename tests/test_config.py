@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mlconnector.config import Brake, Connection, SecretSettings, find_connection, load_connection
 from mlconnector.errors import ConfigError
@@ -423,3 +424,40 @@ def test_a_mistake_under_secrets_is_one_sentence_that_shows_no_secret(
     (problem,) = problems_of(tmp_path, f"{GOOD}secrets: {given}\n")
     assert says in problem
     assert "hunter2" not in problem
+
+
+def with_authorities(name: str) -> str:
+    return changed("company: NORDKRAN}", f"company: NORDKRAN, ca_bundle: {name}}}")
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "./tls/../ca.pem", "~/ca.pem"])
+def test_a_file_of_authorities_is_found_beside_the_connection_file_wherever_cron_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "ca.pem").write_bytes(Path(DEFAULT_CA_BUNDLE_PATH).read_bytes())
+    monkeypatch.chdir("/")
+    connection = load(tmp_path, with_authorities(name), {"HOME": str(tmp_path)})
+    found = Path(connection.systems["erp"].settings.ca_bundle)
+    assert found.is_absolute() and found.samefile(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "there is no file "),
+        (b"\x30\x82\x03\x01", "holds no certificate in PEM"),
+        ("a folder", "cannot be read (Is a directory)"),
+    ],
+)
+def test_a_file_of_authorities_that_cannot_serve_is_a_problem_of_the_file(
+    tmp_path: Path, content: bytes | str | None, says: str
+) -> None:
+    if isinstance(content, bytes):
+        (tmp_path / "ca.pem").write_bytes(content)
+    elif content:
+        (tmp_path / "ca.pem").mkdir()
+    (problem,) = problems_of(tmp_path, with_authorities("ca.pem"))
+    assert (
+        problem.startswith("c.yaml:4:83: systems.erp.ca_bundle: ") and says in problem and "ca.pem" in problem
+    )

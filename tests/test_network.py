@@ -236,6 +236,6 @@ def test_a_file_that_holds_no_authority_is_told_and_not_taken_for_the_servers_fa
 def test_a_file_of_authorities_is_looked_at_before_it_is_needed(tmp_path: Path) -> None:
     assert authorities_problem(certificate(tmp_path, "authority")) == ""
     assert "there is no file" in authorities_problem(tmp_path / "nothing.pem")
-    assert "cannot be read: Is a directory" in authorities_problem(tmp_path)
+    assert "cannot be read (Is a directory)" in authorities_problem(tmp_path)
     (tmp_path / "key.pem").write_text("hello")
     assert "openssl x509 -inform der" in authorities_problem(tmp_path / "key.pem")

@@ -135,6 +135,7 @@ class System:
     `settings` is the Struct of its part of the connection file. `secrets` are the names it may need, each with
     one sentence on where to get it; `needs(settings)` gives those that these settings really need. `problems(given)`
     says what is wrong with settings as the file has them (name or "", sentence), besides what their types say.
+    `authorities` are settings that name a file of certificate authorities; it is looked for beside the connection file.
     `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
     entity's. `origin(settings)` says what the ids of its records mean, in the words of the connection file: `ids` how a
     record is called, the others whose records they are. What is alike means the same records.
@@ -150,6 +151,7 @@ class System:
     problems: Callable[[Mapping[str, Any]], Iterable[tuple[str, str]]] = lambda given: ()
     fields: Callable[[Any, str], Mapping[str, FieldInfo]] | None = None
     origin: Callable[[Any], Mapping[str, str]] = lambda settings: {}
+    authorities: tuple[str, ...] = ()
 
     def fields_of(self, settings: Any, entity: str) -> Mapping[str, FieldInfo]:
         """The fields of an entity; `settings` is None where nothing is known of the server."""

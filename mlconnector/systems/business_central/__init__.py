@@ -55,7 +55,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, Meta(description="tenant of a multitenant server of your own (?tenant=)")
     ] = ""
     ca_bundle: Annotated[
-        str, Meta(description="file with the certificates of your own certificate authority")
+        str,
+        Meta(
+            description="file (PEM) with the certificates of your own certificate authority; relative to this file"
+        ),
     ] = ""
     services: Annotated[
         dict[Literal["customer", "vendor"], str],
@@ -128,4 +131,5 @@ SYSTEM = System(
     problems=_problems,
     fields=_fields,
     origin=_origin,
+    authorities=("ca_bundle",),
 )

@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Collection, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -79,7 +78,7 @@ class Api:
             tools,
             credentials=self._credentials,
             limits=Limits(parallel=1 if windows else settings.parallel, per_second=PER_SECOND),
-            ca_bundle=_existing(settings.ca_bundle),
+            ca_bundle=settings.ca_bundle,
         )
 
     def _signed_by(self, secrets: Mapping[str, str], tools: Tools) -> Credentials:
@@ -204,12 +203,6 @@ def service_url(settings: Settings) -> str:
 def instance_url(settings: Settings) -> str:
     """The instance, or the environment, that the interface belongs to."""
     return service_url(settings).removesuffix(dialect_of(settings).path)
-
-
-def _existing(file: str) -> str:
-    if file and not Path(file).is_file():
-        raise ConfigError(f"{SYSTEM}: there is no file {file}", hint="correct ca_bundle; give its whole path")
-    return file
 
 
 def token_url(settings: Settings) -> str:

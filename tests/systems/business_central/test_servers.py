@@ -263,8 +263,6 @@ def test_a_certificate_authority_of_ones_own_is_trusted_by_its_file_and_not_othe
         with pytest.raises(Stop, match="no trusted TLS connection") as caught:
             records(connect(site, base_url=base))
         assert "ca_bundle" in caught.value.hint
-        with pytest.raises(ConfigError, match="there is no file"):
-            connect(site, base_url=base, ca_bundle=str(tmp_path / "nothing.pem"))
 
 
 def test_a_missing_file_of_authorities_in_the_environment_is_one_sentence(
