@@ -5,7 +5,7 @@ Online through API v2.0; servers of one's own through API v2.0, v1.0, beta or pu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -14,8 +14,7 @@ from msgspec import Meta
 from mlconnector.model import FieldInfo, Tools
 from mlconnector.systems.base import Connected, Entity, System
 from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
-
-ONLINE = "https://api.businesscentral.dynamics.com"
+from mlconnector.systems.business_central.mistakes import ONLINE, find_mistakes
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,17 +83,6 @@ def _needs(settings: Any) -> tuple[str, ...]:
     return ("client_secret",) if settings.login == "entra" else ("password",)
 
 
-def _problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What is needed with one way to log in and not with the others."""
-    login = given.get("login", "entra")
-    needed = ("tenant", "client_id") if login == "entra" else ("user",)
-    for name in needed:
-        if not given.get(name):
-            yield "", f"needs {name!r}{'' if login == 'entra' else f' with login: {login}'}"
-    if login in ("basic", "windows") and not given.get("base_url"):
-        yield "", f"needs 'base_url': login: {login} is for a server of your own"
-
-
 def _fields(settings: Any, entity: str) -> Mapping[str, FieldInfo]:
     from mlconnector.systems.business_central.dialects import dialect_of
 
@@ -128,7 +116,7 @@ SYSTEM = System(
     },
     connect=connect,
     needs=_needs,
-    problems=_problems,
+    problems=find_mistakes,
     fields=_fields,
     origin=_origin,
     authorities=("ca_bundle",),
