@@ -86,14 +86,15 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
     from mlconnector.cli.build import utc_now
     from mlconnector.cli.origin import other_origins
     from mlconnector.ledger import Ledger
+    from mlconnector.systems.base import failed
 
     try:
         with Ledger.look(connection.state, connection.name, utc_now) as ledger:
             others = list(other_origins(connection, connection.flows, ledger))
     except ConnectorError as error:
-        yield _failed("state", error)
+        yield failed("state", error)
         return
-    yield from (_failed("state", other) for other in others)
+    yield from (failed("state", other) for other in others)
     state = connection.state
     folder = next(one for one in state.parents if one.exists())
     if not folder.is_dir() or not os.access(state if state.exists() else folder, os.W_OK):
@@ -107,6 +108,7 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
 def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:
     """Its secrets, and with them the system itself."""
     from mlconnector.cli.build import open_systems, utc_now
+    from mlconnector.systems.base import failed
 
     flows = [
         (bound.flow, bound.options)
@@ -120,9 +122,4 @@ def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterato
         with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
             yield from systems.connected(alias).check(flows)
     except ConnectorError as error:
-        yield from (_failed(alias, one) for one in error.each())
-
-
-def _failed(where: str, error: ConnectorError) -> Finding:
-    request = f" [request {error.request_id}]" if error.request_id else ""
-    return Finding("error", where, f"{error.message}{request}", error.hint)
+        yield from (failed(alias, one) for one in error.each())

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from mlconnector.errors import ConnectorError
 from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Outcome, Step, Tools
 
 
@@ -158,3 +159,10 @@ class System:
         if self.fields is None or settings is None:
             return self.entities[entity].fields
         return self.fields(settings, entity)
+
+
+def failed(where: str, error: ConnectorError) -> Finding:
+    """What an error is to `check`; none comes without a next step."""
+    request = f" [request {error.request_id}]" if error.request_id else ""
+    remedy = error.hint or "run it with -v, which shows every call and its answer"
+    return Finding("error", where, f"{error.message}{request}", remedy)

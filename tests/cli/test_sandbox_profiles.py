@@ -31,6 +31,31 @@ def test_its_connection_file_passes_check(tmp_path: Path, profile: str) -> None:
     assert "logged in as SYNC" in json.dumps(json.loads(result.stdout))
 
 
+@pytest.mark.parametrize(
+    ("profile", "old", "new", "said"),
+    [
+        ("nav2016", "", "", ("answers OData V3 only, as NAV 2013 to 2016 do", "upgrade it: NAV 2017 brought")),
+        ("bc14", "api: v1.0", "api: v2.0", ("this server has no API v2.0", "set api: v1.0")),
+        ("nav2018", "api: odata", "api: v1.0", ("switched off on this server", "set api: odata")),
+        ("nav2018", "company: CRONUS", "company: CRONUZ", ("there is no company", "set company to one of: CRON")),
+    ],
+)  # fmt: skip
+def test_what_a_server_does_not_have_is_said_alike_by_every_command(
+    tmp_path: Path, profile: str, old: str, new: str, said: tuple[str, str]
+) -> None:
+    with open_playground(customers=5, vendors=5, profile=profile) as playground:
+        file = tmp_path / "sandbox.yaml"
+        text = playground.connection_text("sandbox").replace('"', "")
+        assert old in text
+        file.write_text(text.replace(old, new), "utf-8")
+        known = environment(file, playground.secrets)
+        for words in (["check"], ["sync"], ["fields", "erp.customer"]):
+            result = CliRunner().invoke(program, ["--json", *words], env=known)
+            assert result.exit_code == 2, (words, result.output)
+            for sentence in said:
+                assert sentence in result.output, (words, result.output)
+
+
 def test_the_file_names_the_interface_and_no_secret(tmp_path: Path) -> None:
     with open_playground(customers=5, vendors=5, profile="nav2018") as playground:
         file = tmp_path / "sandbox.yaml"

@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Mapping
+from difflib import SequenceMatcher
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from mlconnector.auth import Token, Windows, basic
-from mlconnector.errors import ConfigError
+from mlconnector.errors import AuthError, ConfigError, ConnectorError, Rejected
 from mlconnector.http import Answer, Credentials, Http, Limits
 from mlconnector.model import Tools
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.dialects import dialect_of, is_guid, quoted
-from mlconnector.systems.business_central.verdict import SET_SECRET, SYSTEM, login_verdict, plain, verdict
+from mlconnector.systems.business_central.offers import instead
+from mlconnector.systems.business_central.verdict import (
+    SET_SECRET,
+    SYSTEM,
+    NoCompany,
+    Unserved,
+    login_verdict,
+    plain,
+    verdict,
+)
 
 Row = TypeVar("Row")
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
@@ -50,12 +60,21 @@ class Company(msgspec.Struct):
         return f"{self.name} ({self.displayName})" if other else self.name
 
 
+class _PageCompany(msgspec.Struct, rename="pascal"):
+    """A company as published pages list it."""
+
+    name: str
+    id: str = ""
+    display_name: str = msgspec.field(name="Display_Name", default="")
+
+
 class _Information(msgspec.Struct):
     currencyCode: str = ""
 
 
 _PAGE = msgspec.json.Decoder(Page)
 _COMPANY = msgspec.json.Decoder(Company)
+_PAGE_COMPANY = msgspec.json.Decoder(_PageCompany)
 _INFORMATION = msgspec.json.Decoder(_Information)
 
 
@@ -114,16 +133,59 @@ class Api:
             return url
         return f"{url}{'&' if '?' in url else '?'}tenant={quote(tenant, safe='')}"
 
+    def read(self, url: str, **how: Any) -> Answer:
+        """`get`, of what concerns no single record: if it is refused nothing can go on.
+
+        ConfigError says what this server does not have (the interface, the company), and what it has instead.
+        """
+        try:
+            return self.get(url, **how)
+        except (Rejected, ConfigError) as error:
+            raise self._explained(error) from None
+
     def companies(self) -> tuple[list[Company], Answer]:
         """All companies that the app may see (section 2.1), and the last answer (its Date is the server's clock)."""
+        try:
+            return self._list_companies()
+        except (Rejected, Unserved) as error:
+            raise instead(self, error) or _final(error) from None
+
+    def _list_companies(self) -> tuple[list[Company], Answer]:
         found: list[Company] = []
-        link: str | None = "/companies"
+        link: str | None = "/Company" if self.dialect.pages else "/companies"
         while link:
             answer = self.get(link)
             page = read_page(answer)
-            found += [decode_row(_COMPANY, raw, answer) for raw in page.value]
+            found += [self._company_row(raw, answer) for raw in page.value]
             link = page.next
         return found, answer
+
+    def _company_row(self, raw: msgspec.Raw, answer: Answer) -> Company:
+        if not self.dialect.pages:
+            return decode_row(_COMPANY, raw, answer)
+        row = decode_row(_PAGE_COMPANY, raw, answer)
+        return Company(row.id, row.name, row.display_name)
+
+    def wrong_company(self) -> ConfigError | None:
+        """What is wrong with the company of the settings, and which there are; None if nothing is, or none are told."""
+        try:
+            companies = self._list_companies()[0]
+        except ConnectorError:
+            return None
+        wanted = self._settings.company
+        if self.dialect.pages and not any(one.name == wanted for one in companies):
+            return no_such_company(companies, wanted)
+        try:
+            choose_company(companies, wanted)
+        except ConfigError as error:
+            return error
+        return None
+
+    def _explained(self, error: Rejected | ConfigError) -> ConfigError:
+        if isinstance(error, ConfigError) and not isinstance(error, Unserved | NoCompany):
+            return error
+        missing = None if isinstance(error, NoCompany) else instead(self, error)
+        return missing or self.wrong_company() or _final(error)
 
     def company_id(self) -> str:
         """The id of the company in the settings, asked for once if they hold a name."""
@@ -150,13 +212,29 @@ class Api:
             return f"Company({quote(quoted(self._settings.company), safe=_IN_KEYS)})"
         return f"companies({self.company_id()})"
 
-    def get_document(self, url: str) -> Answer:
-        """One GET of something that is no JSON: `/$metadata` below the interface, or a whole address."""
+    def metadata(self) -> Answer:
+        """What the interface says of itself, in XML; ConfigError if the server does not have it."""
+        try:
+            return self._get_document("/$metadata")
+        except (Rejected, Unserved) as error:
+            raise instead(self, error) or _final(error) from None
+
+    def _get_document(self, url: str) -> Answer:
         return self._http.send("GET", self._of_tenant(url), headers={"Accept": "*/*"})
 
-    def instance(self, path: str) -> str:
-        """An address below the instance, beside the interface."""
-        return f"{instance_url(self._settings)}{path}"
+    def knows_instance(self) -> bool:
+        """Whether the address of the server is known, and not only that of one interface."""
+        return self._http.base_url.endswith(self.dialect.path)
+
+    def serves(self, path: str) -> bool:
+        """Whether somebody answers at an address below the server, were it to ask who is there."""
+        try:
+            self._get_document(f"{self._http.base_url.removesuffix(self.dialect.path)}{path}/")
+        except AuthError:
+            return True
+        except ConnectorError:
+            return False
+        return True
 
     def usage(self) -> dict[str, int]:
         """Calls, retries and throttled answers, those for tokens included."""
@@ -229,8 +307,29 @@ def choose_company(companies: Collection[Company], wanted: str) -> Company:
             f"{SYSTEM}: the app may not see any company",
             hint='on the page "Microsoft Entra applications" give the app permission sets in the company',
         )
-    names = ", ".join(sorted(one.called() for one in companies))
-    raise ConfigError(f"{SYSTEM}: there is no company {wanted!r}", hint=f"set company to one of: {names}")
+    raise no_such_company(companies, wanted)
+
+
+def no_such_company(companies: Collection[Company], wanted: str) -> ConfigError:
+    """Names those there are, what was probably meant first."""
+    low = wanted.strip().lower()
+
+    def unlike(one: Company) -> float:
+        return -max(SequenceMatcher(None, low, name.lower()).ratio() for name in (one.name, one.displayName))
+
+    names = ", ".join(one.called() for one in sorted(companies, key=lambda one: (unlike(one), one.name)))
+    return ConfigError(f"{SYSTEM}: there is no company {wanted!r}", hint=f"set company to one of: {names}")
+
+
+def _final(error: Rejected | ConfigError) -> ConfigError:
+    """A refusal that concerns no single record."""
+    if isinstance(error, ConfigError):
+        return error
+    return ConfigError(
+        error.message,
+        hint="run: mlconnector check, which names what this Business Central does not have",
+        request_id=error.request_id,
+    )
 
 
 def read_page(answer: Answer) -> Page:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from mlconnector.errors import ConnectorError, Rejected
 from mlconnector.http import Answer
 from mlconnector.model import Finding, Flow
+from mlconnector.systems.base import failed
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.api import Api, choose_company, read_page
 
@@ -28,7 +29,7 @@ def find_problems(
         yield from compare_clocks(where, answer, now())
         company = choose_company(companies, settings.company)
     except ConnectorError as error:
-        yield _failed(where, error)
+        yield failed(where, error)
         return
     yield Finding("ok", where, f"company {company.called()}, Business Central {company.systemVersion}")
     yield from _name_currency(api, where)
@@ -77,12 +78,12 @@ def _read_as(api: Api, flow: Flow) -> Iterator[Finding]:
         except Rejected as error:
             missing = _paths_of(api, error, paths)
             if not missing:
-                yield _failed(flow.name, error)
+                yield failed(flow.name, error)
                 return
             yield from (_unknown_field(flow, path, entity_set) for path in sorted(missing))
             paths -= missing
         except ConnectorError as error:
-            yield _failed(flow.name, error)
+            yield failed(flow.name, error)
             return
         else:
             yield Finding(
@@ -104,9 +105,3 @@ def _unknown_field(flow: Flow, path: str, entity_set: str) -> Finding:
         f"this Business Central has no field {path} on {entity_set}",
         f"take {path} out of the flow's map and when",
     )
-
-
-def _failed(where: str, error: ConnectorError) -> Finding:
-    request_id = f" (request id {error.request_id})" if error.request_id else ""
-    remedy = error.hint or "check base_url, api and company in the connection file"
-    return Finding("error", where, f"{error.message}{request_id}", remedy)

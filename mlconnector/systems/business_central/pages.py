@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from mlconnector.errors import ConfigError, ConnectorError
 from mlconnector.http import Answer
 from mlconnector.model import FieldInfo, FieldType, Finding, Flow
+from mlconnector.systems.base import failed
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.api import Api, read_page
 from mlconnector.systems.business_central.check import compare_clocks
@@ -27,15 +28,11 @@ _TYPES: Mapping[str, FieldType] = {
     "Edm.Guid": "guid",
 }
 _PAGE_NUMBERS = {"customer": 21, "vendor": 26}
-_OLD = (
-    "this server answers OData V3 only, as NAV 2013 to 2016 do; OData V4 came with NAV 2017,"
-    " and nothing older can be read"
-)
 
 
 def metadata(api: Api) -> tuple[Mapping[str, Fields], Answer]:
     """The fields of every published page by its service name, and the answer they came in."""
-    answer = api.get_document("/$metadata")
+    answer = api.metadata()
     try:
         root = ElementTree.fromstring(answer.body)  # noqa: S314 - the operator's own server; expat limits entities
     except ElementTree.ParseError:
@@ -81,22 +78,16 @@ def find_page_problems(
     try:
         pages, answer = metadata(api)
     except ConnectorError as error:
-        old = error.message.endswith("(404)") and _speaks_v3(api)
-        yield Finding("error", where, _OLD if old else error.message, "" if old else error.hint)
+        yield failed(where, error)
         return
     who = f" as {settings.user}" if settings.user else ""
     yield Finding("ok", where, f"logged in{who}, {len(pages)} pages are published")
     yield from compare_clocks(where, answer, now())
+    if wrong := api.wrong_company():
+        yield failed(where, wrong)
+        return
     for flow in flows:
         yield from _page_of(api, flow, pages)
-
-
-def _speaks_v3(api: Api) -> bool:
-    try:
-        api.get_document(api.instance("/OData/"))
-    except ConnectorError:
-        return False
-    return True
 
 
 def _page_of(api: Api, flow: Flow, pages: Mapping[str, Fields]) -> Iterator[Finding]:
@@ -132,7 +123,5 @@ def _one_row(api: Api, flow: Flow) -> Finding:
         answer = api.get(api.address(service, {"$top": "1", **api.dialect.select(flow.paths)}))
         rows = read_page(answer).value
     except ConnectorError as error:
-        return Finding(
-            "error", flow.name, error.message, error.hint or "check company in the connection file"
-        )
+        return failed(flow.name, error)
     return Finding("ok", flow.name, f"{service} can be read{'' if rows else ', there are none yet'}")

@@ -73,7 +73,7 @@ class BusinessCentral:
         dialect = self._api.dialect
         navigations = [] if dialect.pages else dialect.navigations(entity)
         ask = {"$top": "1", "$expand": ",".join(navigations)}
-        rows = read_page(_get(self._api, self._api.address(dialect.sets[entity], ask))).value
+        rows = read_page(self._api.read(self._api.address(dialect.sets[entity], ask))).value
         sample = dialect.record(strip_annotations(_RECORD.decode(rows[0]))) if rows else {}
         fields = dialect.fields[entity]
         if dialect.pages:
@@ -239,7 +239,7 @@ class Reader:
             smaller = max(SMALLEST_PAGE, size // 2)
             patience = 1 if smaller < size else None
             try:
-                answer = _get(self._api, link, page_size=size, timeouts=patience)
+                answer = self._api.read(link, page_size=size, timeouts=patience)
             except TimedOut:
                 if patience is None:
                     raise
@@ -288,7 +288,7 @@ class Reader:
         key, literal = self._dialect.key, self._dialect.literal
         test = " or ".join(f"{key} eq {literal(id)}" for id in ids)
         options = {"$filter": test, **self._options(entity)}
-        answer = _get(self._api, self._address(entity, options), primary=True)
+        answer = self._api.read(self._address(entity, options), primary=True)
         changes = [to_change(self._dialect, entity, raw) for raw in read_page(answer).value]
         found = {change.id.lower(): change for change in changes}
         if not found.keys() <= {id.lower() for id in ids}:
@@ -325,7 +325,7 @@ class Reader:
         shown = dict.fromkeys((dialect.key, dialect.number, dialect.email))
         link = self._address(entity, {"$filter": test, "$select": ",".join(shown)})
         while link:
-            page = read_page(_get(self._api, link))
+            page = read_page(self._api.read(link))
             found += [str(row[dialect.key]) for row in map(msgspec.json.decode, page.value) if fits(row)]
             link = page.next or ""
         return found
@@ -379,15 +379,3 @@ def _moment(text: str) -> datetime:
             f"{SYSTEM}: {text!r} is no date", hint="write it as 2026-03-31 or 2026-03-31T08:00:00Z"
         ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _get(api: Api, url: str, **how: Any) -> Answer:
-    """A read that must work: a refusal of a list concerns no single record, so nothing can go on."""
-    try:
-        return api.get(url, **how)
-    except Rejected as error:
-        raise ConfigError(
-            error.message,
-            hint="run: mlconnector check, which names what this Business Central does not have",
-            request_id=error.request_id,
-        ) from None

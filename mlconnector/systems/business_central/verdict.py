@@ -15,6 +15,19 @@ from mlconnector.http import Again, Answer, throttled, unexpected
 SYSTEM = "business_central"
 SET_SECRET = "mlconnector secrets set CONNECTION SYSTEM.client_secret"  # noqa: S105 - the command, not a secret
 
+
+class NoCompany(ConfigError):
+    """The company of the address is not there."""
+
+
+class Unserved(ConfigError):
+    """Nothing that speaks for Business Central answers at this address, or it is switched off there."""
+
+    def __init__(self, message: str, *, hint: str, status: int) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
 _CODES: Mapping[str, str] = {
     "BadRequest": "bad-request",
     "BadRequest_InvalidRequestUrl": "bad-request",
@@ -59,7 +72,7 @@ _STOPS: Mapping[str, tuple[type[AuthError | ConfigError], str, str]] = {
         "set environment to its name in the admin centre of Business Central (and tenant to its tenant)",
     ),
     "Internal_CompanyNotFound": (
-        ConfigError,
+        NoCompany,
         "there is no such company",
         "set company to a company's name or id; check lists those there are",
     ),
@@ -291,13 +304,15 @@ def _by_status(answer: Answer, code: str) -> Exception | None:
         kind, message, hint = _STOPS["Unauthorized"]
         return kind(f"{SYSTEM}: {message} (401)", hint=hint, request_id=answer.request_id)
     if answer.status == 405 and (answer.method == "GET" or not code):
-        return ConfigError(
+        return Unserved(
             f"{SYSTEM}: the API is switched off at this address (405)",
             hint="on the server set ApiServicesEnabled and ODataServicesEnabled, or correct base_url",
+            status=405,
         )
     if answer.status == 404 and not code:
-        return ConfigError(
+        return Unserved(
             f"{SYSTEM}: nothing of Business Central answers at this address (404)",
             hint="check base_url in the connection file",
+            status=404,
         )
     return unexpected(SYSTEM, answer) if 300 <= answer.status < 400 else None

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlconnector.errors import ConfigError, ConnectorError
 from mlconnector.model import FieldInfo, FieldType, Finding, Flow, Tools
-from mlconnector.systems.base import Entity, Source, Target
+from mlconnector.systems.base import Entity, Source, Target, failed
 from mlconnector.systems.mailchimp import MEMBER, SYSTEM, Settings
 from mlconnector.systems.mailchimp.api import Api
 from mlconnector.systems.mailchimp.member import Audience, clashes
@@ -86,13 +86,13 @@ class Mailchimp:
         try:
             yield from self._check_account(where)
         except ConnectorError as error:
-            yield Finding("error", where, error.message, error.hint)
+            yield failed(where, error)
             return
         for flow, options in flows:
             try:
                 yield from self._check_flow(flow, options)
             except ConnectorError as error:
-                yield Finding("error", flow.name, error.message, error.hint)
+                yield failed(flow.name, error)
 
     def _check_account(self, where: str) -> Iterator[Finding]:
         account, answer = self._api.account()

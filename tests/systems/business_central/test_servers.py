@@ -184,7 +184,34 @@ def test_check_finds_nothing_to_complain_of() -> None:
         ("nav2018", {"page_fields": {"Customer": ["-E_Mail"]}}, {}, "does not show the field E_Mail"),
         ("nav2018", {"page_fields": {"Customer": ["-Last_Date_Modified"]}}, {}, "Last_Date_Modified"),
         ("nav2018", {}, {"company": "Nobody AB"}, "ompany"),
-        ("bc14", {}, {"api": "v2.0"}, "check base_url"),
+        ("bc14", {}, {"api": "v2.0"}, "no API v2.0 (404) / set api: v1.0 (odata, beta would do as well)"),
+        ("onprem", {}, {"api": "beta"}, "no API beta (404) / set api: v2.0"),
+        ("nav2017", {}, {"api": "v2.0"}, "no API v2.0 (404) / set api: odata; there is v2.0 from Business"),
+        (
+            "nav2018",
+            {},
+            {"api": "v1.0"},
+            "switched off on this server (405) / set api: odata, or set ApiServ",
+        ),
+        (
+            "nav2018",
+            {"api_services_enabled": True},
+            {"api": "v1.0"},
+            "set api: odata (beta would do as well)",
+        ),
+        ("nav2018", {"odata_services_enabled": False}, {"api": "v2.0"}, "/ set ApiServicesEnabled and OData"),
+        (
+            "onprem",
+            {},
+            {"company": "cronus int"},
+            "no company 'cronus int' / set company to one of: CRONUS Int",
+        ),
+        (
+            "nav2018",
+            {},
+            {"company": "cronus int"},
+            "no company 'cronus int' / set company to one of: CRONUS I",
+        ),
     ],
 )
 def test_every_refusal_is_named_with_its_remedy(
@@ -193,6 +220,24 @@ def test_every_refusal_is_named_with_its_remedy(
     with serving(profile, **switches) as site:
         lines = findings(connect(site, **changes))
         assert any(line.startswith("error: ") and said in line for line in lines), lines
+
+
+def test_an_instance_that_is_not_there_is_no_matter_of_the_interface() -> None:
+    with serving("nav2018") as site:
+        (line,) = findings(connect(site, base_url=f"{site.url}/NAV"))
+    assert (
+        "nothing of Business Central or NAV answers" in line
+        and "check base_url (host, port, instance)" in line
+    )
+
+
+@pytest.mark.parametrize("profile", ["onprem", "nav2018"])
+def test_the_company_that_was_probably_meant_is_named_first(profile: str) -> None:
+    companies = ["Another AG", "CRONUS AG", "Nordkran AB", "Zenith"]
+    with serving(profile, companies=companies) as site, pytest.raises(ConfigError) as caught:
+        records(connect(site, company="Nordcran AB"))
+    assert caught.value.hint.startswith("set company to one of: Nordkran AB, ")
+    assert all(name in caught.value.hint for name in companies)
 
 
 def test_a_page_with_another_name_is_found_by_services() -> None:
