@@ -29,7 +29,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, get_environ_proxies
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from mlconnector import __version__
-from mlconnector.errors import AuthError, ConfigError, Later, Rejected, Stop, Uncertain
+from mlconnector.errors import AuthError, ConfigError, ConnectorError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Tools
 from mlconnector.network import Trouble, authorities_problem, cannot_connect, no_trust, proxy_in_the_way
 
@@ -304,6 +304,8 @@ class Http:
             return answer
         if isinstance(problem, Again):
             self._weigh(problem, call, answer)
+        if isinstance(problem, ConnectorError):
+            problem.hint = self._tools.named(problem.hint)
         raise problem
 
     def _weigh(self, again: Again, call: _Call, answer: Answer | None = None) -> None:

@@ -263,8 +263,14 @@ class Tools:
     """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
 
     `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end. Sleeping for
-    no time at all, between two calls, lets the run end there.
+    no time at all, between two calls, lets the run end there. `called` is the connection and the system as
+    `mlconnector secrets set` takes them: `nordkran erp`.
     """
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    called: str = "CONNECTION SYSTEM"
+
+    def named(self, hint: str) -> str:
+        """A hint that says CONNECTION SYSTEM, with what these are called."""
+        return hint.replace("CONNECTION SYSTEM", self.called)

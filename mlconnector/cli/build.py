@@ -9,7 +9,7 @@ import gc
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +141,8 @@ class Systems:
                 for name, value in self._secrets.items()
                 if name.partition(".")[0] == alias
             }
-            self._connected[alias] = load_system(part.kind).connect(part.settings, mine, self._tools)
+            tools = replace(self._tools, called=f"{self._connection.name} {alias}")
+            self._connected[alias] = load_system(part.kind).connect(part.settings, mine, tools)
         return self._connected[alias]
 
     def source(self, alias: str) -> Source:

@@ -15,6 +15,7 @@ from mlconnector.cli.stop import stop_on_signals
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.errors import StoppedError
 from mlconnector.model import Tools
+from mlconnector.secrets import variable
 from tests.cli.conftest import API_KEY, CLIENT_SECRET, World
 
 
@@ -91,3 +92,11 @@ def test_what_is_no_moment_is_refused_with_an_example() -> None:
 def test_an_opaque_watermark_has_no_age_and_is_shown_as_it_is() -> None:
     assert age("token-4711", utc_now()) is None and age(None, utc_now()) is None
     assert short("token-4711") == "token-4711"
+
+
+@pytest.mark.parametrize("system", ["erp.client_secret", "mail.api_key"])
+def test_a_refused_secret_names_the_command_that_stores_it(world: World, system: str) -> None:
+    wrong = {variable(system): "not-a-real-one-us1"}
+    result = world.run("check", env=wrong)
+    assert result.exit_code == 2
+    assert f"mlconnector secrets set nordkran {system}" in " ".join(result.output.split())

@@ -83,6 +83,7 @@ class Api:
 
     def __init__(self, settings: Settings, secrets: Mapping[str, str], tools: Tools) -> None:
         self._settings = settings
+        self._named = tools.named
         self.dialect = dialect_of(settings)
         self._secret = secrets.get("client_secret", "")
         self._lock = threading.Lock()
@@ -249,7 +250,7 @@ class Api:
     def _fetch_token(self) -> tuple[str, int]:
         """Section 1.2; `expires_in` is text at older endpoints."""
         if not self._secret:
-            raise ConfigError(f"{SYSTEM}: no client secret is stored", hint=f"run: {SET_SECRET}")
+            raise ConfigError(f"{SYSTEM}: no client secret is stored", hint=self._named(f"run: {SET_SECRET}"))
         form = {
             "grant_type": "client_credentials",
             "client_id": self._settings.client_id,

@@ -14,6 +14,7 @@ from mlconnector.http import Again, Answer, throttled, unexpected
 
 SYSTEM = "business_central"
 SET_SECRET = "mlconnector secrets set CONNECTION SYSTEM.client_secret"  # noqa: S105 - the command, not a secret
+_SET_PASSWORD = "mlconnector secrets set CONNECTION SYSTEM.password"  # noqa: S105
 
 
 class NoCompany(ConfigError):
@@ -290,7 +291,7 @@ def _is_xml(answer: Answer) -> bool:
 def _password_refused(answer: Answer, login: str) -> AuthError:
     """A 401 for user and password; the server says which kind of log-in it wants (section 1.3)."""
     wants = answer.headers.get("WWW-Authenticate", "").lower()
-    hint = "check user in the connection file, and store the password or web service access key again"
+    hint = f"check user in the connection file, and store the password or web service access key again: {_SET_PASSWORD}"
     if login == "basic" and "basic" not in wants and ("ntlm" in wants or "negotiate" in wants):
         hint = "the server wants Windows log-in: set login: windows"
     elif login == "windows" and "basic" in wants and "ntlm" not in wants and "negotiate" not in wants:

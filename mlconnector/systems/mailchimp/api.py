@@ -102,7 +102,7 @@ class Api:
             url = _base_url(settings.base_url) or _url_of(_ask_data_centre(settings, token, tools))
             credentials = FixedHeader(f"Bearer {token}")
         else:
-            url = _base_url(settings.base_url) or _url_of(_data_centre(secrets["api_key"]))
+            url = _base_url(settings.base_url) or _url_of(_data_centre(secrets["api_key"], tools))
             credentials = basic("mlconnector", secrets["api_key"])
         self.http = Http("mailchimp", url, verdict, tools, credentials=credentials, limits=limits)
 
@@ -369,20 +369,28 @@ def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
         ) from None
 
 
+_STORE_KEY = (
+    "store a working key (Account, Extras, API keys): mlconnector secrets set CONNECTION SYSTEM.api_key"
+)
+_AUTHORISE_AGAIN = (
+    "authorise again and store the new token: mlconnector secrets set CONNECTION SYSTEM.access_token"
+)
+
+
 def _remedy(title: str) -> str:
     if "datacenter" in title.lower() or "data center" in title.lower():
         return "the key belongs to another data centre: check its ending (-us1 …) and base_url"
     if "forbidden" in title.lower() or "not permitted" in title.lower():
         return "the user of the key may not do this: give it the role Manager or Admin in Mailchimp"
-    return "store a working key (Mailchimp: Account, Extras, API keys) with: mlconnector secrets set"
+    return _STORE_KEY
 
 
-def _data_centre(key: str) -> str:
+def _data_centre(key: str, tools: Tools) -> str:
     found = key.rpartition("-")[2]
     if "-" not in key or not _DATA_CENTRE.fullmatch(found):
         raise ConfigError(
             "mailchimp: the API key does not end in its data centre (…-us1)",
-            hint="copy the whole key from Mailchimp (Account, Extras, API keys) and store it once more",
+            hint=tools.named(_STORE_KEY),
         )
     return found
 
@@ -394,14 +402,14 @@ def _ask_data_centre(settings: Settings, token: str, tools: Tools) -> str:
         answer = http.send("GET", "/oauth2/metadata")
     except Rejected as error:
         raise AuthError(
-            error.message, hint="the access token is not valid any more: authorise again"
+            error.message, hint=tools.named(f"the access token is not valid any more: {_AUTHORISE_AGAIN}")
         ) from None
     found = answer.json()
     centre = str(found.get("dc", "")) if isinstance(found, dict) else ""
     if not _DATA_CENTRE.fullmatch(centre):
         raise AuthError(
             "mailchimp: the access token is not accepted (the metadata name no data centre)",
-            hint="authorise again and store the new token with: mlconnector secrets set CONNECTION SYSTEM.access_token",
+            hint=tools.named(_AUTHORISE_AGAIN),
         )
     return centre
 

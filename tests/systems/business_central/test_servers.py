@@ -34,7 +34,9 @@ def connect(site: Site, password: str = PASSWORD, **changes: Any) -> Any:
         "company": site.bc.companies[0].name, **changes,
     }  # fmt: skip
     secrets = {"password": password, "client_secret": CLIENT_SECRET}
-    return SYSTEM.connect(Settings(**given), secrets, Tools(site.bc.clock.now, lambda seconds: None))
+    return SYSTEM.connect(
+        Settings(**given), secrets, Tools(site.bc.clock.now, lambda seconds: None, "nordkran erp")
+    )
 
 
 def flow(*paths: str, entity: str = "customer") -> Flow:
@@ -145,6 +147,12 @@ def test_a_refused_password_and_the_wrong_log_in_are_told_apart(
     with serving("nav2018", credentials=credentials) as site, pytest.raises(AuthError) as caught:
         records(connect(site, "wrong", login=login))
     assert hint in caught.value.hint and "wrong" not in str(caught.value)
+
+
+def test_a_refused_password_names_the_command_that_stores_it() -> None:
+    with serving("nav2018") as site, pytest.raises(AuthError) as caught:
+        records(connect(site, "wrong"))
+    assert caught.value.hint.endswith("mlconnector secrets set nordkran erp.password")
 
 
 def test_windows_log_in_without_its_library_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
