@@ -48,9 +48,11 @@ class CompiledWhen:
         return all(test(read(record)) for read, test in self._tests)
 
 
-def compile_when(conditions: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> CompiledWhen:
+def compile_when(
+    conditions: Mapping[str, Any], fields: Mapping[str, FieldInfo], owner: str = "the source"
+) -> CompiledWhen:
     """`conditions` as the connection file spells them: all of them must hold."""
-    compiler = Compiler(fields)
+    compiler = Compiler(fields, owner)
     tests = []
     for name, raw in conditions.items():
         info = compiler.info(name, (name,))

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -259,6 +259,13 @@ def _field_like(own: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, 
     return own.name, own.type, own.default
 
 
+class _Fields(NamedTuple):
+    """What a flow's lines may name, and who has these fields, for messages."""
+
+    known: Mapping[str, FieldInfo]
+    owner: str
+
+
 class _Reading:
     """One file on its way to a Connection: collects problems until the end."""
 
@@ -396,12 +403,13 @@ class _Reading:
         changed = changes if isinstance(changes, dict) else {}
         alias = part.get("from")
         settings = self.settings.get(alias) if isinstance(alias, str) else None
-        fields = load_system(kind.source).fields_of(settings, kind.entity)
+        system = load_system(kind.source)
+        fields = _Fields(system.fields_of(settings, kind.entity), system.owner_of(settings))
         rules = {
             name: line
             for name, line in kind.rules(changed).items()
             if name in changed
-            or not compile_map({name: line}, fields).problems  # a default for other servers
+            or not compile_map({name: line}, *fields).problems  # a default for other servers
         }
         conditions = dict(when) if isinstance(when, dict) else dict(kind.default_when)
         return self._bind(path, kind, shape, rules, conditions, fields)
@@ -413,9 +421,9 @@ class _Reading:
         shape: Any,
         rules: dict[str, Any],
         when: dict[str, Any],
-        fields: Mapping[str, FieldInfo],
+        fields: _Fields,
     ) -> BoundFlow | None:
-        compiled, condition = compile_map(rules, fields), compile_when(when, fields)
+        compiled, condition = compile_map(rules, *fields), compile_when(when, *fields)
         found = [*compiled.problems, *kind.check(rules, compiled)]
         self.problems += [problem.under(*path, "map") for problem in found]
         self.problems += [problem.under(*path, "when") for problem in condition.problems]
@@ -433,6 +441,7 @@ class _Reading:
             on_delete=own.get("on_delete", "ignore"),
             on_exclude=own.get("on_exclude", "ignore"),
             paths=compiled.paths | condition.paths,
+            needs=kind.needs(compiled),
         )
         return BoundFlow(flow, kind.name, options, rules, when)
 

@@ -108,15 +108,17 @@ class CompiledMap:
         return {name: read(record) for name, read in self._lines}
 
 
-def compile_map(rules: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> CompiledMap:
-    """`rules` as the connection file spells them (a null line is left out); `fields` are the source entity's."""
+def compile_map(
+    rules: Mapping[str, Any], fields: Mapping[str, FieldInfo], owner: str = "the source"
+) -> CompiledMap:
+    """`rules` as the connection file spells them (a null line is left out); `fields` are those that `owner` has."""
     targets: dict[str, TargetField] = {}
     lines: list[tuple[str, Read]] = []
     problems: list[Problem] = []
     for name, raw in rules.items():
         if raw is None:
             continue
-        compiler = Compiler(fields)
+        compiler = Compiler(fields, owner)
         read, kind = _compile_line(compiler, raw, (name,))
         problems += compiler.problems
         if not compiler.problems:

@@ -214,9 +214,10 @@ class Flow:
 
     `source` and `target` are aliases of the connection's systems, `entity` and `into` their entities. `paths` are
     the source fields that `map` reads (`number`, `customerFinancialDetail.balance`), so that a source fetches and
-    expands no more than these. `fields` is given where the counterpart may be changed by others: by name in the body
-    the source fields it is made of. `rules` is a text that changes with the mapping. `follows` names the flow whose
-    settled records this one takes up (a document that is posted); nothing is read from the source for it.
+    expands no more than these; `needs` are those of them without which the target takes no record. `fields` is given
+    where the counterpart may be changed by others: by name in the body the source fields it is made of. `rules` is a
+    text that changes with the mapping. `follows` names the flow whose settled records this one takes up (a document
+    that is posted); nothing is read from the source for it.
     """
 
     name: str
@@ -233,6 +234,7 @@ class Flow:
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     rules: str = ""
     follows: str = ""
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ ZERO_GUID = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(slots=True)
 class Compiler:
-    """Collects what one line reads and what is wrong with it."""
+    """Collects what one line reads and what is wrong with it. `owner` is who has the fields."""
 
     fields: Mapping[str, FieldInfo]
+    owner: str
     problems: list[Problem] = field(default_factory=list)
     paths: set[str] = field(default_factory=set)
 
@@ -37,7 +38,9 @@ class Compiler:
         """The field, noted as read; None and a problem if the source has none of that name."""
         found = self.fields.get(name)
         if found is None:
-            self.fail(path, f"the source has no field {name!r}{_nearest_field(name, self.fields)}")
+            near = _nearest_field(name, self.fields)
+            step = near or f"; take it out, or use one of: {', '.join(self.fields)}"
+            self.fail(path, f"{self.owner} has no field {name!r}{step}")
         else:
             self.paths.add(name)
         return found

@@ -461,3 +461,34 @@ def test_a_file_of_authorities_that_cannot_serve_is_a_problem_of_the_file(
     assert (
         problem.startswith("c.yaml:4:83: systems.erp.ca_bundle: ") and says in problem and "ca.pem" in problem
     )
+
+
+@pytest.mark.parametrize(
+    ("api", "field", "says"),
+    [
+        (
+            "v1.0",
+            "salespersonCode",
+            "API v1.0 has no field 'salespersonCode'; take it out, or use one of: id, number",
+        ),
+        (
+            "beta",
+            "creditLimit",
+            "API beta has no field 'creditLimit'; take it out, or use one of: id, number",
+        ),
+        ("odata", "type", "OData V4 has no field 'type'; take it out, or use one of: number, displayName"),
+    ],
+)
+def test_a_field_that_an_interface_does_not_have_is_told_with_those_it_has(
+    tmp_path: Path, api: str, field: str, says: str
+) -> None:
+    text = changed("company: NORDKRAN", f"company: NORDKRAN, api: {api}").replace(
+        "TYPE: null", f"TYPE: {field}"
+    )
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.startswith(f"c.yaml:13:7: flows.customers_to_members.map.TYPE: {says}")
+
+
+def test_a_flow_knows_the_fields_without_which_nothing_can_be_sent(tmp_path: Path) -> None:
+    text = changed("CUSTNO: number", "email_address: {from: [email, website], first: true}")
+    assert [bound.flow.needs for bound in load(tmp_path, text).flows] == [{"email", "website"}, {"email"}]

@@ -20,7 +20,8 @@ class FlowKind:
     `options` is the Struct of the flow's own settings in the connection file; it may have `on_delete` and
     `on_exclude`, which the engine heeds. A line of the file's `map:` replaces, adds to or (null) takes away from
     `default_map`; `when:` replaces `default_when`. `notes` say something about a line, `optional_map` holds lines
-    that `init` writes behind a #; both are for the reader of the file only.
+    that `init` writes behind a #; both are for the reader of the file only. Without the `required` lines the target
+    takes no record.
 
     `check(rules, compiled)` gives the problems that only this flow can see, each with its path below `map:`.
     `complete(options, compiled)` gives what the target wants to know besides the options (merge fields).
@@ -39,10 +40,16 @@ class FlowKind:
     default_when: Mapping[str, Any]
     optional_map: Mapping[str, Any]
     notes: Mapping[str, str]
+    required: tuple[str, ...]
     check: Callable[[Mapping[str, Any], CompiledMap], Iterable[Problem]]
     complete: Callable[[Any, CompiledMap], Any]
     bind: Callable[[Any, CompiledMap, CompiledWhen], MapFunction]
     place: Callable[[Any], str]
+
+    def needs(self, compiled: CompiledMap) -> frozenset[str]:
+        """The source fields that the required lines read."""
+        lines = [compiled.targets[name].paths for name in self.required if name in compiled.targets]
+        return frozenset().union(*lines)
 
     def rules(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The map lines that hold once a file's own lines are laid over the default ones."""

@@ -21,6 +21,7 @@ from mlconnector.mapping import TRANSFORMS, CompiledMap, CompiledWhen, TargetFie
 from mlconnector.model import Change, MapFunction, Mapped, Skip
 from mlconnector.transforms import number, spell
 
+REQUIRED = ("email_address",)
 NOT_MERGE_FIELDS = ("email_address", "tags", "language", "vip")
 RESERVED = frozenset(
     [
@@ -138,8 +139,7 @@ def complete(options: MemberOptions, compiled: CompiledMap) -> MemberTarget:
 
 def check(rules: Mapping[str, Any], compiled: CompiledMap) -> Iterator[Problem]:
     """Targets that a member does not have: tags against sheet 5.2, addresses against 5.3."""
-    if "email_address" not in rules:
-        yield Problem((), "a member needs 'email_address'")
+    yield from (Problem((), f"a member needs {name!r}") for name in REQUIRED if name not in rules)
     for name in rules:
         message = "" if name in NOT_MERGE_FIELDS else _tag_problem(name)
         if message:
@@ -337,6 +337,7 @@ CUSTOMERS_TO_MEMBERS = FlowKind(
         "BALANCE": "a balance does not mark its customer as changed: run sync --full now and then",
         "OVERDUE": "as BALANCE",
     },
+    required=REQUIRED,
     check=check,
     complete=complete,
     bind=bind,
@@ -367,6 +368,7 @@ VENDORS_TO_MEMBERS = FlowKind(
         **_PLACE_NOTES,
         "BALANCE": "a balance does not mark its vendor as changed: run sync --full now and then",
     },
+    required=REQUIRED,
     check=check,
     complete=complete,
     bind=bind,

@@ -138,8 +138,9 @@ class System:
     says what is wrong with settings as the file has them (name or "", sentence), besides what their types say.
     `authorities` are settings that name a file of certificate authorities; it is looked for beside the connection file.
     `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
-    entity's. `origin(settings)` says what the ids of its records mean, in the words of the connection file: `ids` how a
-    record is called, the others whose records they are. What is alike means the same records.
+    entity's, and `owner(settings)` what has them. `origin(settings)` says what the ids of its records mean, in the words
+    of the connection file: `ids` how a record is called, the others whose records they are. What is alike means the
+    same records.
     `connect(settings, secrets, tools)` returns without talking to the vendor.
     """
 
@@ -153,12 +154,17 @@ class System:
     fields: Callable[[Any, str], Mapping[str, FieldInfo]] | None = None
     origin: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     authorities: tuple[str, ...] = ()
+    owner: Callable[[Any], str] | None = None
 
     def fields_of(self, settings: Any, entity: str) -> Mapping[str, FieldInfo]:
         """The fields of an entity; `settings` is None where nothing is known of the server."""
         if self.fields is None or settings is None:
             return self.entities[entity].fields
         return self.fields(settings, entity)
+
+    def owner_of(self, settings: Any) -> str:
+        """Who has these fields, as a message calls it."""
+        return "the source" if self.owner is None or settings is None else self.owner(settings)
 
 
 def failed(where: str, error: ConnectorError) -> Finding:

@@ -103,6 +103,12 @@ def _origin(settings: Any) -> Mapping[str, str]:
     }
 
 
+def _owner(settings: Any) -> str:
+    from mlconnector.systems.business_central.dialects import dialect_of
+
+    return dialect_of(settings).name
+
+
 SYSTEM = System(
     name="business_central",
     settings=Settings,
@@ -119,5 +125,6 @@ SYSTEM = System(
     problems=find_mistakes,
     fields=_fields,
     origin=_origin,
+    owner=_owner,
     authorities=("ca_bundle",),
 )

@@ -62,7 +62,8 @@ def _name_currency(api: Api, where: str) -> Iterator[Finding]:
     try:
         code = api.local_currency()
     except ConnectorError as error:
-        yield Finding("warning", where, f"the company's currency is not known: {error.message}", error.hint)
+        remedy = error.hint or "amounts are sent all the same"
+        yield Finding("warning", where, f"the company's currency is not known: {error.message}", remedy)
     else:
         yield Finding("ok", where, f"amounts are in {code}, the company's own currency")
 
@@ -80,7 +81,7 @@ def _read_as(api: Api, flow: Flow) -> Iterator[Finding]:
             if not missing:
                 yield failed(flow.name, error)
                 return
-            yield from (_unknown_field(flow, path, entity_set) for path in sorted(missing))
+            yield from (_unknown_field(api, flow, path) for path in sorted(missing))
             paths -= missing
         except ConnectorError as error:
             yield failed(flow.name, error)
@@ -98,10 +99,11 @@ def _paths_of(api: Api, error: Rejected, paths: set[str]) -> set[str]:
     return {path for path in paths if found and found[1] in api.dialect.theirs(path).split(".")}
 
 
-def _unknown_field(flow: Flow, path: str, entity_set: str) -> Finding:
-    return Finding(
-        "error",
-        flow.name,
-        f"this Business Central has no field {path} on {entity_set}",
-        f"take {path} out of the flow's map and when",
-    )
+def _unknown_field(api: Api, flow: Flow, path: str) -> Finding:
+    others = f"a field that mlconnector fields {flow.source}.{flow.entity} lists"
+    if path in flow.needs:
+        remedy = f"nothing can be sent without it: have its line in map read {others}"
+    else:
+        remedy = f"take {path} out of the flow's map and when, or use {others}"
+    entity_set = api.dialect.sets[flow.entity]
+    return Finding("error", flow.name, f"this Business Central has no field {path} on {entity_set}", remedy)

@@ -238,7 +238,7 @@ def _page_fields(card: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> Pa
 
 def _pages(services: Mapping[str, str]) -> Dialect:
     return Dialect(
-        name="OData pages",
+        name="OData V4",
         path="/ODataV4",
         sets=services,
         fields={

@@ -39,7 +39,7 @@ def instead(api: Api, error: Rejected | Unserved) -> ConfigError | None:
     if error.status == 405:
         switch = f"set {_SWITCH[asked.pages]} on the server instance"
         return ConfigError(
-            f"{SYSTEM}: the {asked.name} is switched off on this server (405)",
+            f"{SYSTEM}: {asked.name} is switched off on this server (405)",
             hint=f"{step}, or {switch}" if step else f"{switch}, or correct base_url",
         )
     if not offered:

@@ -102,19 +102,34 @@ def _page_of(api: Api, flow: Flow, pages: Mapping[str, Fields]) -> Iterator[Find
             f"publish page {page} as {service} on the page Web Services, or set services: {{{flow.entity}: its name}}",
         )
         return
-    wanted = {dialect.theirs(path): path for path in sorted(flow.paths)}
-    wanted |= {name: name for name in (dialect.key, dialect.modified)}
-    missing = [name for name in wanted if name not in pages[service]]
-    for name in missing:
-        needed = name in (dialect.key, dialect.modified)
-        remedy = (
-            "add it to the page"
-            if needed
-            else f"add it to the page, or take {wanted[name]} out of map and when"
-        )
-        yield Finding("error", flow.name, f"the page {service} does not show the field {name}", remedy)
-    if not missing:
-        yield _one_row(api, flow)
+    missing = [*_not_shown(api, flow, pages[service])]
+    yield from missing or [_one_row(api, flow)]
+
+
+def _not_shown(api: Api, flow: Flow, there: Fields) -> Iterator[Finding]:
+    """What the flow reads and the page does not show: first what nothing can be sent without."""
+    dialect = api.dialect
+    page = f"page {_PAGE_NUMBERS[flow.entity]}"
+    reads = {path: dialect.theirs(path) for path in sorted(flow.paths)}
+    always = [name for name in (dialect.key, dialect.modified) if name not in there]
+    if always:
+        yield _missing(api, flow, always, there, f"add {' and '.join(always)} to {page}: every read needs it")
+    missing = {path: name for path, name in reads.items() if name not in (*there, *always)}
+    for path, name in missing.items():
+        if path in flow.needs:
+            remedy = f"nothing can be sent without it: add {name} to {page}, or have its line in map read what it shows"
+            yield _missing(api, flow, [name], there, remedy)
+    others = {path: name for path, name in missing.items() if path not in flow.needs}
+    if others:
+        names = list(dict.fromkeys(others.values()))
+        remedy = f"add {', '.join(names)} to {page}, or take {', '.join(others)} out of map and when"
+        yield _missing(api, flow, names, there, remedy)
+
+
+def _missing(api: Api, flow: Flow, names: Sequence[str], there: Fields, remedy: str) -> Finding:
+    service = api.dialect.sets[flow.entity]
+    message = f"the page {service} does not show {', '.join(names)}; it shows {', '.join(there) or 'nothing'}"
+    return Finding("error", flow.name, message, remedy)
 
 
 def _one_row(api: Api, flow: Flow) -> Finding:

@@ -41,7 +41,16 @@ def connect(site: Site, password: str = PASSWORD, **changes: Any) -> Any:
 
 def flow(*paths: str, entity: str = "customer") -> Flow:
     wanted = frozenset({"number", "displayName", "email", *paths})
-    return Flow("f", "erp", entity, "mail", "member", lambda change: Skip("no", ""), paths=wanted)
+    return Flow(
+        "f",
+        "erp",
+        entity,
+        "mail",
+        "member",
+        lambda change: Skip("no", ""),
+        paths=wanted,
+        needs=frozenset({"email"}),
+    )
 
 
 def records(connected: Any, *paths: str) -> dict[str, Change]:
@@ -189,7 +198,24 @@ def test_check_finds_nothing_to_complain_of() -> None:
         ("nav2018", {}, {"api": "beta"}, "switched off"),
         ("nav2018", {"odata_services_enabled": False}, {}, "switched off"),
         ("nav2018", {"services": {"CustomerCard": 21}}, {}, "services: {customer: its name}"),
-        ("nav2018", {"page_fields": {"Customer": ["-E_Mail"]}}, {}, "does not show the field E_Mail"),
+        (
+            "nav2018",
+            {"page_fields": {"Customer": ["-E_Mail"]}},
+            {},
+            "nothing can be sent without it: add E_Mail to",
+        ),
+        (
+            "nav2018",
+            {"page_fields": {"Customer": ["-Name"]}},
+            {},
+            "add Name to page 21, or take displayName out of",
+        ),
+        (
+            "nav2018",
+            {"page_fields": {"Customer": ["-Name", "-City"]}},
+            {},
+            "does not show Name; it shows No, Name_2",
+        ),
         ("nav2018", {"page_fields": {"Customer": ["-Last_Date_Modified"]}}, {}, "Last_Date_Modified"),
         ("nav2018", {}, {"company": "Nobody AB"}, "ompany"),
         ("bc14", {}, {"api": "v2.0"}, "no API v2.0 (404) / set api: v1.0 (odata, beta would do as well)"),
