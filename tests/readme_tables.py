@@ -12,10 +12,12 @@ import msgspec
 from mlconnector.conditions import Condition
 from mlconnector.config import FileHead, flow_struct
 from mlconnector.flows import FLOWS
-from mlconnector.mapping import Rule
+from mlconnector.mapping import Rule, compile_map
 from mlconnector.remedies import REMEDIES, remedy
 from mlconnector.systems import load_system
-from mlconnector.systems.business_central import verdict
+from mlconnector.systems.business_central import Settings, verdict
+from mlconnector.systems.business_central.dialects import dialect_of
+from mlconnector.systems.business_central.pages import PAGES
 from mlconnector.template import template
 from mlconnector.transforms import TRANSFORMS
 
@@ -144,6 +146,18 @@ def _fields() -> str:
     return "\n".join(lines)
 
 
+def _pages() -> str:
+    """What the published pages have to show for the mappings that `init` writes."""
+    dialect = dialect_of(Settings(company="", api="odata"))
+    rows = []
+    for kind in (_CUSTOMERS, _VENDORS):
+        paths = compile_map(kind.default_map, dialect.fields[kind.entity]).paths
+        names = dict.fromkeys((dialect.key, dialect.modified, *map(dialect.theirs, sorted(paths))))
+        shown = ", ".join(f"`{name}`" for name in names)
+        rows.append([PAGES[kind.entity], f"`{dialect.sets[kind.entity]}`", shown])
+    return table(("Page", "Service name", "Fields it has to show"), iter(rows))
+
+
 def _login() -> str:
     rows = [
         [f"AADSTS{number}", f"Entra: {message}", hint] for number, (message, hint) in verdict._AADSTS.items()
@@ -171,4 +185,5 @@ MADE: Mapping[str, Callable[[], str]] = {
     "transforms": _transforms,
     "fields": _fields,
     "login": _login,
+    "pages": _pages,
 }

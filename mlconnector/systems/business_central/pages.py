@@ -27,7 +27,7 @@ _TYPES: Mapping[str, FieldType] = {
     "Edm.DateTimeOffset": "datetime",
     "Edm.Guid": "guid",
 }
-_PAGE_NUMBERS = {"customer": 21, "vendor": 26}
+PAGES = {"customer": "page 21 (Customer Card)", "vendor": "page 26 (Vendor Card)"}
 
 
 def metadata(api: Api) -> tuple[Mapping[str, Fields], Answer]:
@@ -94,12 +94,12 @@ def _page_of(api: Api, flow: Flow, pages: Mapping[str, Fields]) -> Iterator[Find
     dialect = api.dialect
     service = dialect.sets[flow.entity]
     if service not in pages:
-        page = _PAGE_NUMBERS[flow.entity]
         yield Finding(
             "error",
             flow.name,
             f"no page is published as {service}; there are {', '.join(sorted(pages)) or 'none'}",
-            f"publish page {page} as {service} on the page Web Services, or set services: {{{flow.entity}: its name}}",
+            f"publish {PAGES[flow.entity]} as {service} on the page Web Services,"
+            f" or set services: {{{flow.entity}: its name}}",
         )
         return
     missing = [*_not_shown(api, flow, pages[service])]
@@ -108,8 +108,7 @@ def _page_of(api: Api, flow: Flow, pages: Mapping[str, Fields]) -> Iterator[Find
 
 def _not_shown(api: Api, flow: Flow, there: Fields) -> Iterator[Finding]:
     """What the flow reads and the page does not show: first what nothing can be sent without."""
-    dialect = api.dialect
-    page = f"page {_PAGE_NUMBERS[flow.entity]}"
+    dialect, page = api.dialect, PAGES[flow.entity]
     reads = {path: dialect.theirs(path) for path in sorted(flow.paths)}
     always = [name for name in (dialect.key, dialect.modified) if name not in there]
     if always:

@@ -208,7 +208,7 @@ def test_check_finds_nothing_to_complain_of() -> None:
             "nav2018",
             {"page_fields": {"Customer": ["-Name"]}},
             {},
-            "add Name to page 21, or take displayName out of",
+            "add Name to page 21 (Customer Card), or take displ",
         ),
         (
             "nav2018",
