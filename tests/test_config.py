@@ -492,3 +492,29 @@ def test_a_field_that_an_interface_does_not_have_is_told_with_those_it_has(
 def test_a_flow_knows_the_fields_without_which_nothing_can_be_sent(tmp_path: Path) -> None:
     text = changed("CUSTNO: number", "email_address: {from: [email, website], first: true}")
     assert [bound.flow.needs for bound in load(tmp_path, text).flows] == [{"email", "website"}, {"email"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "company: NORDKRAN",
+            "company: NORDKRAN, services: {customer: Kunde}",
+            "c.yaml:4:83: systems.erp.services: does nothing without api: odata; take it out, or set api: odata",
+        ),
+        (
+            "kind: mailchimp}",
+            "kind: mailchimp, login_url: https://login.mailchimp.com}",
+            "c.yaml:5:27: systems.mail.login_url: does nothing with auth: api_key; take it out, or set auth: oauth",
+        ),
+        (
+            "company: NORDKRAN",
+            "company: NORDKRAN, base_url: https://nav:7048/BC/api/v2.0/companies",
+            "c.yaml:4:83: systems.erp.base_url: goes too far; write base_url: https://nav:7048/BC/api/v2.0",
+        ),
+    ],
+)
+def test_a_setting_without_effect_and_a_pasted_address_are_problems_with_line_and_column(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert problems_of(tmp_path, changed(old, new)) == [says]

@@ -40,7 +40,7 @@ state: state.db
 systems:
   erp: {{kind: business_central, tenant: {tenant}, client_id: {client}, company: CRONUS International Ltd.,
         base_url: "{erp}", login_url: "{erp}"}}
-  mail: {{kind: mailchimp, auth: {auth}, base_url: "{mail}/3.0", login_url: "{mail}"}}
+  mail: {{kind: mailchimp, auth: {auth}, base_url: "{mail}/3.0"}}
 flows:
   customers_to_members: {{from: erp, to: mail, audience: Customers, several_addresses: first}}
 """

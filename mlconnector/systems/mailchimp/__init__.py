@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -43,6 +43,11 @@ def _needs(settings: Any) -> tuple[str, ...]:
     return ("access_token",) if settings.auth == "oauth" else ("api_key",)
 
 
+def _problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if given.get("login_url") and given.get("auth", "api_key") == "api_key":
+        yield "login_url", "does nothing with auth: api_key; take it out, or set auth: oauth"
+
+
 MEMBER = {
     "email_address": FieldInfo("email_address", "text", 80, "the address; required"),
     "tags": FieldInfo("tags", "list", None, "names of tags, added to those the member has"),
@@ -61,4 +66,5 @@ SYSTEM = System(
     entities={"member": Entity(key="email", upserts=True, batch=500, lanes=6, fields=MEMBER)},
     connect=connect,
     needs=_needs,
+    problems=_problems,
 )
