@@ -167,15 +167,20 @@ class Api:
         row = decode_row(_PAGE_COMPANY, raw, answer)
         return Company(row.id, row.name, row.display_name)
 
-    def wrong_company(self) -> ConfigError | None:
-        """What is wrong with the company of the settings, and which there are; None if nothing is, or none are told."""
+    def wrong_company(self, *, to_the_letter: bool = False) -> ConfigError | None:
+        """What is wrong with the company of the settings, and which there are; None if nothing is, or none are told.
+
+        Pages go by the name alone; whether letter case counts there is seen by asking (`to_the_letter`: it did).
+        """
         try:
             companies = self._list_companies()[0]
         except ConnectorError:
             return None
         wanted = self._settings.company
-        if self.dialect.pages and not any(one.name == wanted for one in companies):
-            return no_such_company(companies, wanted)
+        if self.dialect.pages:
+            spell = str if to_the_letter else str.lower
+            known = {spell(one.name) for one in companies}
+            return None if spell(wanted) in known else no_such_company(companies, wanted)
         try:
             choose_company(companies, wanted)
         except ConfigError as error:
@@ -186,7 +191,7 @@ class Api:
         if isinstance(error, ConfigError) and not isinstance(error, Unserved | NoCompany):
             return error
         missing = None if isinstance(error, NoCompany) else instead(self, error)
-        return missing or self.wrong_company() or _final(error)
+        return missing or self.wrong_company(to_the_letter=True) or _final(error)
 
     def company_id(self) -> str:
         """The id of the company in the settings, asked for once if they hold a name."""

@@ -134,7 +134,7 @@ def _missing(api: Api, flow: Flow, names: Sequence[str], there: Fields, remedy: 
 def _one_row(api: Api, flow: Flow) -> Finding:
     service = api.dialect.sets[flow.entity]
     try:
-        answer = api.get(api.address(service, {"$top": "1", **api.dialect.select(flow.paths)}))
+        answer = api.read(api.address(service, {"$top": "1", **api.dialect.select(flow.paths)}))
         rows = read_page(answer).value
     except ConnectorError as error:
         return failed(flow.name, error)

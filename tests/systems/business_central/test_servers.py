@@ -274,6 +274,13 @@ def test_the_company_that_was_probably_meant_is_named_first(profile: str) -> Non
     assert all(name in caught.value.hint for name in companies)
 
 
+def test_a_company_of_pages_in_other_letter_case_is_no_mistake_where_the_server_takes_it() -> None:
+    with serving("nav2018") as site:
+        assert all(
+            line.startswith("ok: ") for line in findings(connect(site, company="CRONUS international LTD."))
+        )
+
+
 def test_a_page_with_another_name_is_found_by_services() -> None:
     with serving("nav2018", services={"CustomerCard": 21, "Vendor": 26}) as site:
         assert "10000" in records(connect(site, services={"customer": "CustomerCard"}))
