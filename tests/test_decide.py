@@ -313,7 +313,8 @@ def test_what_was_settled_without_sending_is_not_settled_again(
     if isinstance(found, Outcome):
         entry = known.entry or row("held", target_key=None)
         wants = mapped.key if isinstance(mapped, Mapped) and found.code == "key-taken" else None
-        settled = replace(entry, status=found.status, code=found.code, wants=wants)
+        tried = ANNA.key if entry.status in ("sending", "unknown") else entry.tried  # as it is always stored
+        settled = replace(entry, status=found.status, code=found.code, wants=wants, tried=tried)
         if found.status == "unchanged" and isinstance(mapped, Mapped):
             settled = replace(settled, status="done", digest=mapped.digest)
         assert decide(change, mapped, replace(known, entry=settled), flow, settle, NOW) is None

@@ -30,7 +30,8 @@ def has_remedy(call: ast.Call) -> bool:
     if len(call.args) != 4 or call.keywords:
         return False
     remedy = call.args[3]
-    return not (isinstance(remedy, ast.Attribute) or (isinstance(remedy, ast.Constant) and not remedy.value))
+    is_hint = isinstance(remedy, ast.Attribute) and remedy.attr == "hint"
+    return not (is_hint or (isinstance(remedy, ast.Constant) and not remedy.value))
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,9 @@ class System:
     says what is wrong with settings as the file has them (name or "", sentence), besides what their types say.
     `authorities` are settings that name a file of certificate authorities; it is looked for beside the connection file.
     `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
-    entity's, and `owner(settings)` what has them. `origin(settings)` says what the ids of its records mean, in the words
-    of the connection file: `ids` how a record is called, the others whose records they are. What is alike means the
-    same records.
+    entity's, and `owner(settings)` what has them. `origin(settings)` says what the ids of its records mean, in the
+    words of the connection file: `ids` how a record is called, the others whose records they are. What is alike means
+    the same records.
     `connect(settings, secrets, tools)` returns without talking to the vendor.
     """
 
