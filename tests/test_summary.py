@@ -62,7 +62,7 @@ def test_a_note_calls_the_record_by_its_name() -> None:
     one = settled("failed", "ambiguous-match", key="email:anna@nordkran.se", name="10000")
     (note,) = tally(one).notes
     assert note.line().startswith("  flow 10000 (anna@nordkran.se): failed, ambiguous-match: why. ")
-    assert "mlconnector replay --record 10000 --flow flow" in note.line()
+    assert "mlconnector link flow 10000 TARGET" in note.line()
     (unnamed,) = tally(settled("failed", "x")).notes
     assert unnamed.line().startswith("  flow id-1: failed, x: why. ")
 
