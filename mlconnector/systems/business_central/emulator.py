@@ -1,10 +1,10 @@
 """Business Central online in API v2.0, with its token endpoint, written from the fact sheet (checklist of section 8).
 
 With another `profile` it is a server of one's own or NAV (E4, E30): API v2.0, v1.0 or beta, page web services, Basic or
-Windows credentials. Left out until an issue needs them: documents and their actions, contacts, pictures, dimensions,
-$batch, webhooks, item writes and journals (E15, E21, the actions of E22, E24 to E26), writes to pages and to old
-versions, OData v3 beyond its service document, Kerberos, the post code table, cascades of a renamed code. Answers carry
-Content-Length where the real ones are chunked.
+Windows credentials. Documents, contacts and items can be written in API v2.0 only. Left out until an issue needs them:
+$batch, webhooks (E24 to E26), pictures, PDFs, attachments, dimensions, quotes, credit memos and purchases, journals,
+writes to pages and to old versions, OData v3 beyond its service document, Kerberos, the post code table, cascades of a
+renamed code. Answers carry Content-Length where the real ones are chunked.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from mlconnector.systems.business_central.emulator_odata import (
     serve_pages,
 )
 from mlconnector.systems.business_central.emulator_query import PAGE_LIMIT
+from mlconnector.systems.business_central.emulator_registry import HOOKS
 from mlconnector.systems.business_central.emulator_rows import SECOND, Table, sql_stamp
 from mlconnector.systems.business_central.emulator_seed import (
     ONLINE_BUILD,
@@ -48,6 +49,7 @@ from mlconnector.systems.business_central.emulator_seed import (
 )
 from mlconnector.systems.business_central.emulator_server import Server, make_server
 from mlconnector.systems.business_central.emulator_service import Call, Rules, read_segment, serve
+from mlconnector.systems.business_central.emulator_setup import Setup
 from mlconnector.systems.business_central.emulator_shelf import Shelf
 from mlconnector.systems.business_central.emulator_throttle import Throttle
 from mlconnector.systems.business_central.emulator_versions import V2, Version
@@ -101,7 +103,10 @@ class BusinessCentral(Emulator):
         self.duplicate_status = 400
         self.forbidden_tables: set[str] = set()
         self.xml_unauthorized = False
-        self.companies = [Company(name, place, currency) for place, name in enumerate(companies)]
+        self.setup = Setup()
+        self.companies = [
+            Company(name, place, currency, self.setup, HOOKS) for place, name in enumerate(companies)
+        ]
         self._company_rows = Table(COMPANIES, "")
         self._throttle = Throttle()
         self._shelf = Shelf(self._company_rows, self._zone)
@@ -261,14 +266,20 @@ class BusinessCentral(Emulator):
             manual_numbers=self.manual_numbers,
             duplicate_status=self.duplicate_status,
             forbidden_tables=frozenset(self.forbidden_tables),
+            permission_status=self.setup.permission_status,
         )
 
     # what other people do meanwhile
 
-    def seed(self, customers: int = 40, vendors: int = 15, *, company: str | None = None) -> None:
-        """Fills a company with the demo company's rows, awkward ones and generated ones; replaces what was there."""
+    def seed(
+        self, customers: int = 40, vendors: int = 15, items: int = 5, *, company: str | None = None
+    ) -> None:
+        """Fills a company with the demo company's rows, awkward ones and generated ones; replaces what was there.
+
+        Each customer and vendor has its contact; a few documents have been entered by hand.
+        """
         with self.lock:
-            seed_company(self._company(company), customers, vendors, self.clock.now())
+            seed_company(self._company(company), customers, vendors, items, self.clock.now())
 
     def add(self, entity: str, /, *, company: str | None = None, **fields: Any) -> dict[str, Any]:
         """A new record, number series and templates filling the rest; the row as the API shows it."""

@@ -336,6 +336,8 @@ AWKWARD_VENDORS: tuple[Record, ...] = (
 DEMO_ITEMS: tuple[Record, ...] = (
     {
         "number": "1896-S",
+        "itemCategoryCode": "DESK",
+        "entries": True,
         "displayName": "ATHENS Desk",
         "unitPrice": "1000.8",
         "unitCost": "780.7",
@@ -343,19 +345,32 @@ DEMO_ITEMS: tuple[Record, ...] = (
     },
     {
         "number": "1900-S",
+        "itemCategoryCode": "CHAIR",
+        "entries": True,
         "displayName": "PARIS Guest Chair, black",
         "unitPrice": "192.8",
         "unitCost": "150.4",
     },
-    {"number": "1906-S", "displayName": "ATHENS Mobile Pedestal", "unitPrice": "432.1", "unitCost": "337.2"},
+    {
+        "number": "1906-S",
+        "itemCategoryCode": "DESK",
+        "entries": True,
+        "displayName": "ATHENS Mobile Pedestal",
+        "unitPrice": "432.1",
+        "unitCost": "337.2",
+    },
     {
         "number": "1908-S",
+        "itemCategoryCode": "CHAIR",
+        "entries": True,
         "displayName": "LONDON Swivel Chair, blue",
         "unitPrice": "190.1",
         "unitCost": "148.3",
     },
     {
         "number": "1996-S",
+        "itemCategoryCode": "SUPPLIERS",
+        "entries": True,
         "displayName": "ATLANTA Whiteboard, base",
         "unitPrice": "1397.3",
         "unitCost": "1090.1",

@@ -11,14 +11,29 @@ from decimal import Decimal
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import Problem
-from mlconnector.systems.business_central.emulator_entities import AS_STAMPED, ENTITIES
+from mlconnector.systems.business_central.emulator_columns import AS_STAMPED
+from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Field
+from mlconnector.systems.business_central.emulator_hooks import Hooks
 from mlconnector.systems.business_central.emulator_rows import Row, Table, row_text, sql_stamp
-from mlconnector.systems.business_central.emulator_write import Draft, wire_value
+from mlconnector.systems.business_central.emulator_setup import Setup
+from mlconnector.systems.business_central.emulator_templates import fill_template
+from mlconnector.systems.business_central.emulator_undo import Undo
+from mlconnector.systems.business_central.emulator_write import Draft, apply_body, apply_pair, wire_value
 
-SERIES = {"customers": ("C00010", 10), "vendors": ("V00010", 10), "items": ("1000", 1)}
-SERIES_NAMES = {"customers": "CUST", "vendors": "VEND", "items": "ITEM"}
+POSTED = "posted invoices"
+SERIES = {
+    "customers": ("C00010", 10),
+    "vendors": ("V00010", 10),
+    "items": ("1000", 1),
+    "contacts": ("CT000001", 1),
+    "salesOrders": ("S-ORD101001", 1),
+    "salesInvoices": ("S-INV102201", 1),
+    POSTED: ("PS-INV103001", 1),
+}
+SERIES_NAMES = {"customers": "CUST", "vendors": "VEND", "items": "ITEM", "contacts": "CONT"}
 STAMP = "lastModifiedDateTime"
+NO_HOOKS = Hooks()
 
 
 def increase(number: str, by: int) -> str:
@@ -39,17 +54,30 @@ def shown(entity: Entity, row: Row) -> dict[str, Any]:
 class Company:
     """Tables by entity set. `now` is always passed in: the stamp's time and the time readers see a change differ."""
 
-    def __init__(self, name: str, place: int, lcy: str) -> None:
+    def __init__(self, name: str, place: int, lcy: str, setup: Setup, hooks: Mapping[str, Hooks]) -> None:
         self.name = name
         self.lcy = lcy
+        self.setup = setup
+        self.undo = Undo()
+        self.mailed: list[str] = []
+        """Numbers of the invoices that were sent by e-mail."""
+        self.due: list[tuple[str, str, Decimal, Decimal]] = []
+        """Posted amounts that are not due yet: day, customer's id, in the invoice's currency, in local currency."""
+        self._hooks = hooks
         self.id = f"9ee48135-93e1-ef11-9344-{0x6045BDE9CA09 + place:012x}"
         bases = [entity for entity in ENTITIES.values() if entity.table == entity.name != "companies"]
         self.tables = {
-            entity.name: Table(entity, f"-{0x7B01 + n:04x}-f111-a1fd-{0x7CED8D2674F8 + place:012x}")
+            entity.name: Table(
+                entity, f"-{0x7B01 + n:04x}-f111-a1fd-{0x7CED8D2674F8 + place:012x}", self.undo
+            )
             for n, entity in enumerate(bases)
         }
         self.next_numbers = {name: start for name, (start, _) in SERIES.items()}
         self._blanks = {entity.name: self._blank(entity) for entity in bases}
+
+    def hooks(self, entity: Entity) -> Hooks:
+        """The code behind a table."""
+        return self._hooks.get(entity.name, NO_HOOKS)
 
     def table(self, entity: Entity) -> Table:
         """Where the rows of an entity set are kept."""
@@ -67,32 +95,26 @@ class Company:
         """A copy of a row to work on, or a blank record with a new id."""
         values = list(row.values) if row is not None else [*self._blanks[entity.name]]
         draft = Draft(entity, values, self.tables, self.lcy)
+        draft.before, draft.effects = row, self.hooks(entity).effects
+        draft.in_page_order = self.setup.property_order == "page"
         if row is None:
             draft["id"] = self.table(entity).new_id()
         return draft
 
     def fill_template(self, draft: Draft) -> None:
-        """What configuration templates put into a new customer or vendor (checklist E20)."""
-        if draft.entity.name not in ("customers", "vendors"):
-            return
-        draft.set_currency("")
-        draft["paymentTermsId"] = draft.code_id("paymentTerms", "1M(8D)")
-        draft["generalBusinessPostingGroup"] = "DOMESTIC"
-        draft["customerPostingGroup" if draft.entity.name == "customers" else "vendorPostingGroup"] = (
-            "DOMESTIC"
-        )
-        if draft.entity.name == "customers":
-            draft["shipmentMethodId"] = draft.code_id("shipmentMethods", "EXW")
-            area = self.tables["taxAreas"].by_key.get("DOMESTIC")
-            if area is not None:
-                draft["taxAreaId"], draft["taxAreaDisplayName"] = area.id, area.values[2]
+        """What configuration templates put into a new record (checklist E20)."""
+        if "currencyId" in draft.entity.columns:
+            draft.set_currency("")
+        if self.setup.templates:
+            fill_template(draft)
 
-    def take_number(self, entity: Entity) -> str:
-        """The next free number of the series."""
-        number, step = self.next_numbers[entity.name], SERIES[entity.name][1]
+    def take_number(self, entity: Entity, series: str = "") -> str:
+        """The next free number of the series, which is that of the entity set unless another one is named."""
+        series = series or entity.name
+        number, step = self.next_numbers[series], SERIES[series][1]
         while number in self.table(entity).by_key:
             number = increase(number, step)
-        self.next_numbers[entity.name] = increase(number, step)
+        self.next_numbers[series] = increase(number, step)
         return number
 
     def store(self, draft: Draft, stamp: int | None, now: int, *, by_code: bool = False) -> Row:
@@ -100,36 +122,68 @@ class Company:
 
         `by_code`: table triggers are passed by, so that the date of the last modification stays (section 1.7).
         """
-        if stamp is not None:
-            _settle_date(draft, by_code=by_code)
-            draft[STAMP] = stamp
-        table = self.table(draft.entity)
-        row = table.make(draft.values)
-        other = table.by_key.get(row.key)
-        if other is not None and other.id != row.id:
-            raise ValueError(f"{draft.entity.single} {row.key} exists already")
-        return table.put(row, now)
+        entity, hooks, table = draft.entity, self.hooks(draft.entity), self.table(draft.entity)
+        with self.undo.transaction(now):
+            if stamp is not None and not by_code:
+                hooks.settle(self, draft, now)
+            if stamp is not None and STAMP in entity.columns:
+                _settle_date(draft, by_code=by_code)
+                draft[STAMP] = stamp
+            row = table.make(draft.values)
+            other = table.by_key.get(row.key)
+            if other is not None and other.id != row.id:
+                raise ValueError(f"{entity.single} {row.key} exists already")
+            table.put(row, now)
+            if stamp is not None and not by_code:
+                hooks.stored(self, draft.before, row, stamp, now)
+            return table.by_id[row.id]
+
+    def remove(self, entity: Entity, row: Row, now: int) -> None:
+        """Takes a record out, and what hangs on it."""
+        with self.undo.transaction(now):
+            self.table(entity).drop(row, now)
+            self.hooks(entity).removed(self, row, now)
 
     def add(self, entity: Entity, fields: Mapping[str, Any], now: datetime) -> Row:
         """A new record as a person would make it: series and templates fill what is not named."""
         draft = self.draft(entity)
         self.fill_template(draft)
+        self.hooks(entity).begin(self, draft, sql_stamp(now))
         self.put_fields(draft, fields)
         if entity.key == "number" and not draft["number"]:
             draft["number"] = self.take_number(entity)
-        stamp = None if STAMP in fields else sql_stamp(now)
+        stamp = draft[STAMP] if STAMP in fields else sql_stamp(now)
         return self.store(draft, stamp, sql_stamp(now))
 
     def put_fields(self, draft: Draft, fields: Mapping[str, Any]) -> None:
         """Sets fields without the checks of the API, so that bad data can be made; ValueError for what cannot be."""
+        if self.hooks(draft.entity).validated:
+            self._apply(draft, fields)
+            return
         for name, value in fields.items():
             field = draft.entity.by_name.get(name)
             if field is None:
                 raise ValueError(f"{draft.entity.single} has no field {name!r}")
-            if name == "currencyCode" and "currencyId" in draft.entity.columns:
+            if field.pair:
+                self._put_pair(draft, field, value)
+            elif name == "currencyCode" and "currencyId" in draft.entity.columns:
                 self._put_currency(draft, str(value))
             else:
                 draft[name] = plain_value(field, value)
+
+    def _apply(self, draft: Draft, fields: Mapping[str, Any]) -> None:
+        try:
+            if draft.before is not None:
+                self.hooks(draft.entity).changing(self, draft.before)
+            apply_body(draft, {name: _as_sent(value) for name, value in fields.items()})
+        except Problem as problem:
+            raise ValueError(problem.message) from None
+
+    def _put_pair(self, draft: Draft, field: Field, value: Any) -> None:
+        try:
+            apply_pair(draft, field, plain_value(field, value))
+        except Problem as problem:
+            raise ValueError(problem.message) from None
 
     def _put_currency(self, draft: Draft, code: str) -> None:
         if code not in ("", self.lcy) and code not in self.tables["currencies"].by_key:
@@ -148,6 +202,11 @@ def _settle_date(draft: Draft, *, by_code: bool) -> None:
         draft["dateModified"] = AS_STAMPED
     elif draft["dateModified"] == AS_STAMPED:
         draft["dateModified"] = draft[STAMP]
+
+
+def _as_sent(value: Any) -> Any:
+    """Numbers as they come out of a body."""
+    return Decimal(str(value)) if isinstance(value, float) else value
 
 
 def plain_value(field: Field, value: Any) -> Any:

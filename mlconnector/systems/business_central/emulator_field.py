@@ -45,7 +45,8 @@ class Field:
     """One property of a page.
 
     `caption` is the table field's name in error texts. `stored` is False for page variables and FlowFields, which
-    cannot be filtered or ordered by. `refers` names the entity set whose id or code the value must be.
+    cannot be filtered or ordered by. `refers` names the entity set whose id or code the value must be, `pair` the
+    field beside it that holds the other of the two, `least` the smallest number that may be entered.
     """
 
     name: str
@@ -57,6 +58,8 @@ class Field:
     options: tuple[str, ...] = ()
     stored: bool = True
     default: Any = None
+    pair: str = ""
+    least: int | None = None
 
     @property
     def blank(self) -> Any:
@@ -68,7 +71,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Navigation:
-    """A navigation property: the row of `target` whose id stands in the field `by`; `many` shows it as a list."""
+    """A navigation property: the row of `target` whose id stands in the field `by` of this row.
+
+    With `many` a list: the rows of `target` whose field `by` holds the id of this row (with `by` id: the same row).
+    """
 
     name: str
     target: str
@@ -81,6 +87,7 @@ class Entity:
     """One entity set. `table` is the set whose rows it shows; `hidden` fields are kept in the row, not on the page.
 
     `key` is what the rows are sorted by, `reference` what stands in a URL. `old_etag` is the form of BC 19 and before.
+    `actions` are bound ones.
     """
 
     name: str
@@ -98,6 +105,7 @@ class Entity:
     reference: str = "id"
     namespace: str = "Microsoft.NAV"
     old_etag: bool = False
+    actions: tuple[str, ...] = ()
 
     def nav(self, name: str) -> Navigation | None:
         """The navigation property of that name."""

@@ -114,7 +114,7 @@ def _serve_service(call: Call, segments: Sequence[str], published: Published, co
     view = published.views.get(name)
     if view is None or len(segments) > 2:
         raise not_found(name)  # the same answer as for a row that is not there (section 6.4)
-    check_rights(call, view.entity, view.base)
+    check_rights(call, view.entity, "GET", view.base)
     scope = f"Company('{quote(company.name, safe='')}')/"
     rows = {view.entity.table: published.rows(company, view)}
     inside = replace(call, company=company, scope=scope, entities=published.entities, tables=rows)

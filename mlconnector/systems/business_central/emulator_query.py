@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 from typing import Any
 from urllib.parse import quote
 
 from mlconnector.systems.business_central.emulator_answers import bad_request
+from mlconnector.systems.business_central.emulator_contacts import contact_rows
+from mlconnector.systems.business_central.emulator_crm import CONTACTS_INFORMATION
 from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Field, Navigation
 from mlconnector.systems.business_central.emulator_filter import (
@@ -259,17 +261,23 @@ class Renderer:
         return texts
 
     def _inner(self, row: Row, entity: Entity, expansion: Expansion) -> bytes:
-        """The expanded row, `null` where there is none (UNCERTAIN in checklist E12)."""
-        found = self.related(row, entity, expansion.nav)
-        query, many = expansion.query, expansion.nav.many
-        if found is None or (query.test is not None and not query.test(found)):
-            return b"[]" if many else b"null"
-        text = self.objects([found], replace(query, test=None))[0]
-        return b"[%b]" % text if many else text
+        """The expanded row, `null` where there is none (UNCERTAIN in checklist E12), or all rows of a list."""
+        query, nav = expansion.query, expansion.nav
+        found = [one for one in self.related(row, entity, nav) if query.test is None or query.test(one)]
+        if nav.many:
+            ordered = self._tables[query.entity.table].ordered(found, query.columns)
+            stop = None if query.top is None else query.skip + query.top
+            return b"[%b]" % b",".join(self.objects(ordered[query.skip : stop], query))
+        return self.objects(found[:1], query)[0] if found else b"null"
 
-    def related(self, row: Row, entity: Entity, nav: Navigation) -> Row | None:
-        """The row behind a navigation property."""
+    def related(self, row: Row, entity: Entity, nav: Navigation, then: int | None = None) -> list[Row]:
+        """The rows behind a navigation property: one at most unless it is a list."""
         target = self._entities[nav.target]
         if target.table == entity.table:
-            return row
-        return self._tables[target.table].row_at(row.values[entity.columns[nav.by]], None)
+            return [row]
+        if target is CONTACTS_INFORMATION:
+            return contact_rows(self._tables, row, entity, then)
+        if nav.many and nav.by != "id":
+            return self._tables[target.table].below(row.id, then)
+        found = self._tables[target.table].row_at(row.values[entity.columns[nav.by]], then)
+        return [] if found is None else [found]

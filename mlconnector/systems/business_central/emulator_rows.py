@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any, Protocol
 
 from mlconnector.systems.business_central.emulator_field import Entity, Field
+from mlconnector.systems.business_central.emulator_undo import Undo
 
 SECOND = 10_000_000  # stamps are kept in ticks of 100 ns since year 1; 0 is the blank 0001-01-01T00:00:00Z
 JOURNAL_LENGTH = 5_000
@@ -176,6 +177,9 @@ class Shown(Protocol):
     def key_of(self, id: str) -> str | None:
         """Where a row stands or stood."""
 
+    def below(self, id: str, then: int | None = None) -> list[Row]:
+        """The rows whose key starts with this id."""
+
     def ordered(self, rows: list[Row], order: tuple[tuple[int, bool], ...]) -> list[Row]:
         """Rows by (column, descending) pairs, ties by key."""
 
@@ -183,8 +187,9 @@ class Shown(Protocol):
 class Table:
     """The rows of one company and entity set, sorted by key, with a short memory of what was there before."""
 
-    def __init__(self, entity: Entity, series: str) -> None:
+    def __init__(self, entity: Entity, series: str, undo: Undo | None = None) -> None:
         self.entity = entity
+        self._undo = undo
         self.rows: list[Row] = []
         self.by_id: dict[str, Row] = {}
         self.by_key: dict[str, Row] = {}
@@ -237,6 +242,8 @@ class Table:
     def _note(self, now: int, id: str, before: Row | None) -> None:
         self._journal.append((now, id, before))
         self.version += 1
+        if self._undo is not None:
+            self._undo.note(self, id, before)
 
     def key_of(self, id: str) -> str | None:
         """Where a row stands or stood; None for an id that never was."""
@@ -259,6 +266,12 @@ class Table:
             return self.rows
         rows = [row for row in self.rows if row.id not in changed]
         return sorted([*rows, *(row for row in changed.values() if row is not None)], key=_key)
+
+    def below(self, id: str, then: int | None = None) -> list[Row]:
+        """The rows whose key starts with this id and a slash: lines of a document, variants of an item."""
+        rows = self.rows_at(then)
+        first = bisect_left(rows, f"{id}/", key=_key)
+        return rows[first : bisect_left(rows, f"{id}0", lo=first, key=_key)]  # 0 stands behind the slash
 
     def row_at(self, id: str, then: int | None) -> Row | None:
         """One row by id, as it is or as it was at `then`."""

@@ -20,8 +20,14 @@ from mlconnector.systems.business_central.emulator_awkward import (
 from mlconnector.systems.business_central.emulator_company import STAMP, Company
 from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_rows import SECOND, Row, round_stamp, sql_stamp
+from mlconnector.systems.business_central.emulator_seed_sales import (
+    DAY,
+    more_items,
+    sales_tables,
+    seed_contacts,
+    seed_documents,
+)
 
-DAY = 86_400 * SECOND
 SPREAD = 730 * DAY
 
 COUNTRIES = {
@@ -135,6 +141,7 @@ def fill_company(company: Company, now: datetime) -> None:
         "paymentMethods": _coded(PAYMENT_METHODS),
         "shipmentMethods": _coded(SHIPMENT_METHODS),
         "taxAreas": _coded(TAX_AREAS),
+        **sales_tables(company.lcy),
         "companyInformation": [_information(company, now)],
     }
     for name, records in tables.items():
@@ -175,8 +182,11 @@ def _record(company: Company, name: str, fields: Mapping[str, Any], stamp: int) 
     return company.table(entity).make(draft.values)
 
 
-def seed_company(company: Company, customers: int, vendors: int, now: datetime) -> None:
-    """Replaces customers, vendors and items: the demo company's first, then awkward ones, then ordinary ones."""
+def seed_company(company: Company, customers: int, vendors: int, items: int, now: datetime) -> None:
+    """Replaces customers, vendors, items, contacts and documents.
+
+    The demo company's come first, then awkward ones, then ordinary ones.
+    """
     stamp = sql_stamp(now)
     for name, known, count in (
         ("customers", (*DEMO_CUSTOMERS, *AWKWARD_CUSTOMERS), customers),
@@ -185,8 +195,12 @@ def seed_company(company: Company, customers: int, vendors: int, now: datetime) 
         rows = [_known(company, name, record, n, stamp) for n, record in enumerate(known[:count])]
         company.table(ENTITIES[name]).load([*rows, *_generated(company, name, len(rows), count, stamp)])
         company.next_numbers[name] = _number(name, count)
-    items = [_record(company, "items", record, _spread(n, stamp)) for n, record in enumerate(DEMO_ITEMS)]
-    company.table(ENTITIES["items"]).load(items)
+    goods = [_record(company, "items", record, _spread(n, stamp)) for n, record in enumerate(DEMO_ITEMS)]
+    more = max(0, items - len(goods))
+    company.table(ENTITIES["items"]).load([*goods, *more_items(company, more, stamp)])
+    company.next_numbers["items"] = str(1000 + more)
+    seed_contacts(company, stamp)
+    seed_documents(company, now)
 
 
 def _known(company: Company, name: str, record: Mapping[str, Any], n: int, now: int) -> Row:

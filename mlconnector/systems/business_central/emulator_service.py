@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlconnector.sandbox import Reply, Request
+from mlconnector.systems.business_central.emulator_actions import ACTIONS
 from mlconnector.systems.business_central.emulator_answers import (
     JSON_TYPE,
     Problem,
     bad_request,
     not_allowed,
     not_found,
-    refused,
 )
-from mlconnector.systems.business_central.emulator_company import SERIES_NAMES, Company
+from mlconnector.systems.business_central.emulator_changes import Moment, change, create, remove
+from mlconnector.systems.business_central.emulator_company import Company
 from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Navigation
+from mlconnector.systems.business_central.emulator_flat import check_flat
 from mlconnector.systems.business_central.emulator_query import (
     Query,
     Renderer,
@@ -29,21 +31,13 @@ from mlconnector.systems.business_central.emulator_query import (
     page_size,
     parse_query,
 )
-from mlconnector.systems.business_central.emulator_rows import Row, Shown, sql_stamp
-from mlconnector.systems.business_central.emulator_write import (
-    Draft,
-    already_exists,
-    apply_body,
-    check_deletable,
-    check_required,
-    check_token,
-    read_body,
-)
+from mlconnector.systems.business_central.emulator_rows import SECOND, Row, Shown, sql_stamp
+from mlconnector.systems.business_central.emulator_write import check_token, read_body
 
 SEGMENT = re.compile(r"([$A-Za-z]\w*)(?:\(([^()]*)\))?")
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RIGHTS = {"GET": "Read", "POST": "Insert", "PATCH": "Modify", "DELETE": "Delete"}
-NOT_YET = frozenset({"items"})
+ACTION = "microsoft.nav."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +49,7 @@ class Rules:
     manual_numbers: bool
     duplicate_status: int
     forbidden_tables: frozenset[str]
+    permission_status: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +74,24 @@ class Call:
         return self.tables[entity.table]
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where rows stand that are asked for through another one: `salesOrders({id})/salesOrderLines`."""
+
+    entity: Entity
+    row: Row
+    nav: Navigation
+
+    @property
+    def context(self) -> str:
+        """As it stands in `@odata.context`."""
+        return f"{self.entity.name}({self.row.id})/{self.nav.name}"
+
+    def rows(self, call: Call) -> list[Row]:
+        """The rows behind the navigation property."""
+        return Renderer(call.tables, call.entities).related(self.row, self.entity, self.nav, call.then)
+
+
 def read_segment(segment: str) -> tuple[str, str | None]:
     """Name and key of one path segment; the key is a bare GUID (section 1.1)."""
     found = SEGMENT.fullmatch(segment)
@@ -93,24 +106,37 @@ def read_segment(segment: str) -> tuple[str, str | None]:
 
 
 def serve(call: Call, segments: Sequence[str]) -> Reply:
-    """Answers `{set}`, `{set}({id})`, `{set}({id})/{navigation}` and `{set}/$count`."""
+    """Answers `{set}`, `{set}({id})`, what stands below one, its bound actions, and `…/$count`."""
     name, key = read_segment(segments[0])
     entity = call.entities.get(name)
     is_companies = name == COMPANIES.name
-    if entity is None or len(segments) > 2 or is_companies == (call.company is not None):
+    if entity is None or len(segments) > 3 or is_companies == (call.company is not None):
         raise not_found(name)
+    if len(segments) == 1:
+        return _serve_set(call, entity, key)
+    if key is None:
+        return _serve_count(call, entity, segments[1:])
+    check_rights(call, entity, "GET")
+    row = _row(call, entity, key)
+    if segments[1].lower().startswith(ACTION):
+        return _act(call, entity, row, segments[1][len(ACTION) :])
+    return _serve_below(call, entity, row, segments[1:])
+
+
+def _serve_set(call: Call, entity: Entity, key: str | None, place: Place | None = None) -> Reply:
+    """A set or one of its rows; `place` is where it stands if that is below another row."""
     method = call.request.method
     _check_verb(call, entity, method, whole_set=key is None)
-    check_rights(call, entity)
-    if len(segments) == 2:
-        return _serve_below(call, entity, key, segments[1])
+    check_rights(call, entity, method)
     if method == "POST":
-        return _create(call, entity)
+        return _create(call, entity, place)
     if key is None:
-        return list_rows(call, entity)
-    row = call.table(entity).row_at(key, call.then)
-    if row is None:
-        raise not_found(name)
+        if place is None:
+            check_flat(entity, call.request.query.get("$filter", ""))
+        return list_rows(call, entity, place)
+    row = _row(call, entity, key)
+    if place is not None and all(row is not one for one in place.rows(call)):
+        raise not_found(entity.name)
     if method == "PATCH":
         return _change(call, entity, row)
     if method == "DELETE":
@@ -118,10 +144,67 @@ def serve(call: Call, segments: Sequence[str]) -> Reply:
     return single_row(call, entity, row)
 
 
+def _row(call: Call, entity: Entity, key: str) -> Row:
+    row = call.table(entity).row_at(key, call.then)
+    if row is None:
+        raise not_found(entity.name)
+    return row
+
+
+def _serve_count(call: Call, entity: Entity, segments: Sequence[str]) -> Reply:
+    if list(segments) != ["$count"]:
+        raise not_found(segments[0])
+    _check_verb(call, entity, call.request.method, whole_set=True)
+    check_rights(call, entity, "GET")
+    check_flat(entity, call.request.query.get("$filter", ""))
+    return count_all(call, entity)
+
+
+def _serve_below(call: Call, entity: Entity, row: Row, segments: Sequence[str]) -> Reply:
+    """`{navigation}`, `{navigation}({id})` and `{navigation}/$count` below a row."""
+    name, key = read_segment(segments[0])
+    nav = entity.nav(name)
+    if nav is None:
+        raise not_found(segments[0])
+    target, place = call.entities[nav.target], Place(entity, row, nav)
+    if nav.many and len(segments) == 2 and segments[1] == "$count" and key is None:
+        return count_all(call, target, place)
+    if len(segments) > 1 or (key is not None and not nav.many):
+        raise not_found(segments[-1])
+    if nav.many:
+        return _serve_set(call, target, key, place)
+    if call.request.method != "GET":
+        raise not_allowed(call.request.method, name)
+    check_rights(call, target, "GET")
+    found = place.rows(call)
+    if not found:
+        raise not_found(nav.name)
+    return _one(
+        call, f"{place.context}/$entity", found[0], parse_query(target, call.request.query, call.entities)
+    )
+
+
+def _act(call: Call, entity: Entity, row: Row, name: str) -> Reply:
+    """A bound action: POST, 204; the case of its name does not matter (section 2.11)."""
+    action = ACTIONS.get((entity.name, name.lower()))
+    if action is None:
+        text = f"The action '{name}' is not implemented on '{entity.name}'."
+        raise Problem(501, "BadRequest_MethodNotImplemented", text)
+    if call.request.method != "POST":
+        raise not_allowed(call.request.method, name)
+    if _is_only_shown(call, entity):
+        raise Problem(501, "BadRequest_MethodNotImplemented", f"This emulator shows {entity.name} read-only.")
+    check_rights(call, entity, "PATCH")
+    check_token(entity, row, call.request.headers.get("if-match"), needed=False)
+    company, moment = _company(call), _moment(call)
+    with company.undo.transaction(moment.now):
+        action(company, row, moment)
+    return Reply(204, b"", {"OData-Version": "4.0"})
+
+
 def _is_only_shown(call: Call, entity: Entity) -> bool:
     """Whether the real thing would take writes here, and this emulator does not."""
-    old_version = call.entities is not ENTITIES and entity.name != COMPANIES.name
-    return entity.name in NOT_YET or old_version
+    return call.entities is not ENTITIES and entity.name != COMPANIES.name
 
 
 def _check_verb(call: Call, entity: Entity, method: str, *, whole_set: bool) -> None:
@@ -132,60 +215,39 @@ def _check_verb(call: Call, entity: Entity, method: str, *, whole_set: bool) -> 
         raise not_allowed(method, entity.name)
 
 
-def check_rights(call: Call, entity: Entity, base: Entity | None = None) -> None:
-    """400 where the user may not see the table; `base` is the one that a page shows."""
+def check_rights(call: Call, entity: Entity, method: str, base: Entity | None = None) -> None:
+    """400 where the user may not do that to the table; `base` is the one that a page shows (section 6.5).
+
+    What is forbidden is named by its set, or by set and right: `salesOrders Insert`.
+    """
     names = {entity.name, entity.table} | ({base.name} if base is not None else set())
-    if names & call.rules.forbidden_tables:
-        right = RIGHTS[call.request.method]
-        raise refused(f"You do not have the following permissions on TableData {entity.caption}: {right}.")
+    right = RIGHTS.get(method, "Read")
+    if (names | {f"{name} {right}" for name in names}) & call.rules.forbidden_tables:
+        text = f"You do not have the following permissions on TableData {entity.caption}: {right}."
+        raise Problem(call.rules.permission_status, "Application_DialogException", text)
 
 
-def _serve_below(call: Call, entity: Entity, key: str | None, segment: str) -> Reply:
-    if call.request.method != "GET":
-        raise not_allowed(call.request.method, segment)
-    if key is None and segment == "$count":
-        return count_all(call, entity)
-    nav = entity.nav(segment)
-    row = call.table(entity).row_at(key, call.then) if key is not None else None
-    if nav is None or row is None:
-        raise not_found(entity.name if nav is not None else segment)
-    return _related(call, entity, row, nav)
-
-
-def count_all(call: Call, entity: Entity) -> Reply:
+def count_all(call: Call, entity: Entity, place: Place | None = None) -> Reply:
     """`…/$count`: a number as text."""
     parsed = parse_query(entity, call.request.query, call.entities)
-    number = count_rows(call.table(entity).rows_at(call.then), parsed)
+    number = count_rows(_rows(call, entity, place), parsed)
     return Reply(200, str(number).encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
 
 
-def _related(call: Call, entity: Entity, row: Row, nav: Navigation) -> Reply:
-    target = call.entities[nav.target]
-    if target.table in call.rules.forbidden_tables:
-        check_rights(call, target)
-    renderer = Renderer(call.tables, call.entities)
-    found = renderer.related(row, entity, nav)
-    if found is None:
-        raise not_found(nav.name)
-    context = f"{entity.name}({row.id})/{nav.name}"
-    parsed = parse_query(target, call.request.query, call.entities)
-    if not nav.many:
-        return _one(call, f"{context}/$entity", found, parsed)
-    text = renderer.objects([found], parsed)[0]
-    body = b'{"@odata.context":%b,"value":[%b]}' % (_context(call, context).encode(), text)
-    return Reply(200, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0"})
+def _rows(call: Call, entity: Entity, place: Place | None) -> list[Row]:
+    return call.table(entity).rows_at(call.then) if place is None else place.rows(call)
 
 
-def list_rows(call: Call, entity: Entity) -> Reply:
+def list_rows(call: Call, entity: Entity, place: Place | None = None) -> Reply:
     """A page of a set: context, count if asked, rows, and the link to the next page (section 3.4)."""
     request, table = call.request, call.table(entity)
     parsed = parse_query(entity, request.query, call.entities)
     asked = page_size(request.headers.get("prefer", ""))
     size = min(asked or call.rules.page_limit, call.rules.page_limit)
-    rows = table.rows_at(call.then)
+    rows = _rows(call, entity, place)
     page = find_page(table, rows, parsed, size, empty_last=call.rules.empty_last_page)
     objects = Renderer(call.tables, call.entities).objects(page.rows, parsed)
-    start = f'{{"@odata.context":{_context(call, entity.name)}'
+    start = f'{{"@odata.context":{_context(call, place.context if place else entity.name)}'
     if page.total is not None:
         start += f',"@odata.count":{page.total}'
     end = "]}"
@@ -224,19 +286,19 @@ def _shape(entity: Entity, call: Call) -> Query:
     )
 
 
-def _create(call: Call, entity: Entity) -> Reply:
+def _moment(call: Call) -> Moment:
+    now = sql_stamp(call.now)
+    delay = int(_company(call).setup.commit_delay_seconds * SECOND)
+    return Moment(now - delay, now, call.rules.manual_numbers, call.rules.duplicate_status)
+
+
+def _create(call: Call, entity: Entity, place: Place | None) -> Reply:
     """POST: 201 with Location and the whole entity, or 204 with `Prefer: return-no-content`."""
-    company, shape = _company(call), _shape(entity, call)
+    shape = _shape(entity, call)
     body = read_body(call.request.headers.get("content-type", ""), call.request.body)
-    draft = company.draft(entity)
-    company.fill_template(draft)
-    apply_body(draft, body)
-    check_required(entity, body)
-    if entity.key == "number":
-        _settle_number(call, company, draft)
-    _check_free(call, draft)
-    stamp = sql_stamp(call.now)
-    row = company.store(draft, stamp, stamp)
+    if place is not None:
+        body = {place.nav.by: place.row.id, **body}
+    row = create(_company(call), entity, body, _moment(call))
     location = {"Location": f"{call.base}/{call.scope}{entity.name}({row.id})"}
     if "return-no-content" in call.request.headers.get("prefer", ""):
         return Reply(204, b"", {"OData-Version": "4.0", **location})
@@ -244,36 +306,12 @@ def _create(call: Call, entity: Entity) -> Reply:
     return Reply(201, reply.body, reply.headers | location)
 
 
-def _settle_number(call: Call, company: Company, draft: Draft) -> None:
-    """A blank number comes from the series; an own one needs "Manual Nos." (section 4.3)."""
-    if not draft["number"]:
-        draft["number"] = company.take_number(draft.entity)
-    elif not call.rules.manual_numbers:
-        raise refused(
-            "You may not enter numbers manually. If you want to enter numbers manually, please activate "
-            f"Manual Nos. in No. Series {SERIES_NAMES[draft.entity.name]}."
-        )
-
-
-def _check_free(call: Call, draft: Draft) -> None:
-    key = draft[draft.entity.key]
-    other = _company(call).table(draft.entity).by_key.get(key)
-    if other is not None and other.id != draft["id"]:
-        raise already_exists(draft.entity, key, call.rules.duplicate_status)
-
-
 def _change(call: Call, entity: Entity, row: Row) -> Reply:
     """PATCH: only what was sent changes; 200 with the whole entity."""
-    company, shape = _company(call), _shape(entity, call)
+    shape = _shape(entity, call)
     check_token(entity, row, call.request.headers.get("if-match"), needed=True)
     body = read_body(call.request.headers.get("content-type", ""), call.request.body)
-    draft = company.draft(entity, row)
-    apply_body(draft, body)
-    if not draft[entity.key]:
-        raise refused(f"{entity.by_name[entity.key].caption} must have a value in {entity.caption}.")
-    _check_free(call, draft)
-    stamp = sql_stamp(call.now)
-    changed = company.store(draft, stamp, stamp)
+    changed = change(_company(call), entity, row, body, _moment(call))
     reply = _one(call, f"{entity.name}/$entity", changed, shape)
     return Reply(200, reply.body, {"Content-Type": "application/json", "OData-Version": "4.0"})
 
@@ -281,8 +319,7 @@ def _change(call: Call, entity: Entity, row: Row) -> Reply:
 def _remove(call: Call, entity: Entity, row: Row) -> Reply:
     """DELETE: 204; `If-Match` counts only if it was sent (section 4.2)."""
     check_token(entity, row, call.request.headers.get("if-match"), needed=False)
-    check_deletable(entity, row)
-    _company(call).table(entity).drop(row, sql_stamp(call.now))
+    remove(_company(call), entity, row, _moment(call))
     return Reply(204, b"", {"OData-Version": "4.0"})
 
 

@@ -111,7 +111,7 @@ def _older(name: str, names: tuple[str, ...]) -> View:
         base.single,
         base,
         tuple(one for one, _ in pairs),
-        navigation=tuple(nav for nav in base.navigation if nav.target != "customerFinancialDetails"),
+        navigation=tuple(nav for nav in base.navigation if nav.target in _PLAIN),
     )
     return View(entity, base, tuple(source for _, source in pairs))
 

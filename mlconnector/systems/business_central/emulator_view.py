@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from operator import attrgetter
 from typing import Any
 
-from mlconnector.systems.business_central.emulator_entities import AS_STAMPED
+from mlconnector.systems.business_central.emulator_columns import AS_STAMPED
 from mlconnector.systems.business_central.emulator_field import NO_GUID, Entity, Field, decode_option
 from mlconnector.systems.business_central.emulator_rows import SECOND, Row, Table
 
@@ -138,6 +138,10 @@ class ViewTable:
         if self._whole is None or self._whole[0] != self.table.version:
             self._whole = self.table.version, [self._show(row) for row in rows]
         return self._whole[1]
+
+    def below(self, id: str, then: int | None = None) -> list[Row]:
+        """Nothing: no view has rows within rows."""
+        return []
 
     def row_at(self, id: str, then: int | None) -> Row | None:
         """One row by id, or by its quoted key where rows are addressed by that."""

@@ -23,6 +23,8 @@ from mlconnector.systems.business_central.emulator_field import (
 from mlconnector.systems.business_central.emulator_rows import Row, Table, etag_of, read_stamp
 
 SALESPEOPLE = frozenset({"", "BC", "EH", "HR", "JO", "LM", "OF", "RB"})
+NAMED = ("customers", "contacts")
+"""Entity sets whose records need a displayName."""
 RELATION_ERROR = (
     "The field {field} of table {table} contains a value ({value}) that cannot be found in the related table "
     "({related})."
@@ -43,6 +45,10 @@ class Draft:
         self.values = values
         self.tables = tables
         self.lcy = lcy
+        self.before: Row | None = None
+        self.sent: Mapping[str, Any] = {}
+        self.effects: Mapping[str, Callable[[Draft, Any], None]] = {}
+        self.in_page_order = False
 
     def __getitem__(self, name: str) -> Any:
         return self.values[self.entity.columns[name]]
@@ -107,23 +113,34 @@ def apply_body(draft: Draft, body: Mapping[str, Any]) -> None:
             )
         if page[name].access == "R":
             raise bad_request(f"Control '{page[name].caption}' is read-only", "BadRequest_InvalidOperation")
-    sent = {name: wire_value(page[name], value) for name, value in body.items() if page[name].access == "W"}
+    names = [name for name in page if name in body] if draft.in_page_order else body
+    sent = {name: wire_value(page[name], body[name]) for name in names if page[name].access == "W"}
+    draft.sent = sent
     for name, value in sent.items():
         _apply(draft, page[name], value)
-    if "currencyId" in page and sent.keys() & {"currencyId", "currencyCode"}:
-        _apply_currency(draft, sent)
 
 
 def _apply(draft: Draft, field: Field, value: Any) -> None:
-    rule = _RULES.get(field.name)
+    rule, old = _RULES.get(field.name), draft[field.name]
     if rule is not None:
         rule(draft, field, value)
-    if field.refers:
+    if field.least is not None and value < field.least:
+        raise refused(
+            f"{field.caption} must be greater than or equal to {field.least} in {draft.entity.caption}."
+        )
+    if field.pair:
+        apply_pair(draft, field, value)
+    elif field.refers:
         _check_reference(draft, field, value)
-    draft[field.name] = value
+    if not field.pair:
+        draft[field.name] = value
+    if field.name in ("currencyId", "currencyCode") and "currencyId" in draft.entity.columns:
+        _apply_currency(draft, draft.sent)
     if field.name == "taxAreaId":
         area = draft.row("taxAreas", value)
         draft["taxAreaDisplayName"] = area.values[ENTITIES["taxAreas"].columns["displayName"]] if area else ""
+    if field.name in draft.effects:
+        draft.effects[field.name](draft, old)
 
 
 def wire_value(field: Field, value: Any) -> Any:
@@ -132,6 +149,8 @@ def wire_value(field: Field, value: Any) -> Any:
         return _text(field, value)
     if field.kind == "decimal" and isinstance(value, int | Decimal) and not isinstance(value, bool):
         return Decimal(value)
+    if field.kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return value
     if field.kind == "bool" and isinstance(value, bool):
         return value
     if field.kind == "enum" and isinstance(value, str):
@@ -175,14 +194,45 @@ def _check_reference(draft: Draft, field: Field, value: Any) -> None:
     if field.kind == "guid" and value != NO_GUID and draft.row(field.refers, value) is None:
         raise refused(f'The "{field.name}" does not match to a {related.caption}.')
     if field.kind == "code" and value and value not in draft.tables[field.refers].by_key:
-        _no_relation(draft, field, value, related.caption)
+        no_relation(draft, field, value, related.caption)
 
 
-def _no_relation(draft: Draft, field: Field, value: str, related: str) -> None:
+def no_relation(draft: Draft, field: Field, value: str, related: str) -> None:
+    """400 for a code that is not in the related table (section 4.3)."""
     text = RELATION_ERROR.format(
         field=field.caption, table=draft.entity.caption, value=value, related=related
     )
     raise refused(text, "Internal_InvalidTableRelation")
+
+
+_UNKNOWN = {
+    "customer": "The sell-to customer cannot be found.",
+    "billToCustomer": "The bill-to customer cannot be found.",
+    "item": "Item does not exist.",
+}
+_MISMATCH = {
+    "customer": "The sell-to customer values do not match to a specific Customer.",
+    "billToCustomer": "The bill-to customer values do not match to a specific Customer.",
+    "itemCategory": "The item categories values do not match to a specific item category.",
+}
+
+
+def apply_pair(draft: Draft, field: Field, value: str) -> None:
+    """Id and code of one row: each sets both, and the two must not contradict each other (sections 2.6, 2.7, 2.9).
+
+    Where the sheet has no text, it is one made after the others.
+    """
+    stem = re.sub("(Id|Code|Number)$", "", field.name)
+    table, related = draft.tables[field.refers], ENTITIES[field.refers].caption
+    blank = value in ("", NO_GUID)
+    row = (table.by_id if field.kind == "guid" else table.by_key).get(value)
+    if row is None and (not blank or field.refers == "customers"):
+        raise refused(_UNKNOWN.get(stem, f'The "{field.name}" does not match to a {related}.'))
+    pair = (row.id, row.key) if row is not None else (NO_GUID, "")
+    mine, other = pair if field.kind == "guid" else reversed(pair)
+    if draft.sent.get(field.pair, other) != other:
+        raise refused(_MISMATCH.get(stem, f"The {stem} values do not match to a specific {related}."))
+    draft[field.name], draft[field.pair] = mine, other
 
 
 def _apply_currency(draft: Draft, sent: Mapping[str, Any]) -> None:
@@ -201,12 +251,12 @@ def _apply_currency(draft: Draft, sent: Mapping[str, Any]) -> None:
 
 
 def _check_name(draft: Draft, field: Field, value: str) -> None:
-    if draft.entity.name == "customers" and not value.strip():
+    if draft.entity.name in NAMED and not value.strip():
         raise refused('The blank "displayName" is not allowed.')
 
 
 def _check_phone(draft: Draft, field: Field, value: str) -> None:
-    if draft.entity.key == "number" and any(sign.isalpha() for sign in value):
+    if draft.entity.name in ("customers", "vendors") and any(sign.isalpha() for sign in value):
         raise refused(
             f"Phone No. must not contain letters in {draft.entity.caption}: No.={draft['number']}",
             "Application_FieldValidationException",
@@ -221,7 +271,7 @@ def _check_email(draft: Draft, field: Field, value: str) -> None:
 
 def _check_salesperson(draft: Draft, field: Field, value: str) -> None:
     if value not in SALESPEOPLE:
-        _no_relation(draft, field, value, "Salesperson/Purchaser")
+        no_relation(draft, field, value, "Salesperson/Purchaser")
 
 
 def _check_percent(draft: Draft, field: Field, value: Decimal) -> None:
@@ -234,15 +284,16 @@ _RULES: Mapping[str, Callable[[Draft, Field, Any], None]] = {
     "phoneNumber": _check_phone,
     "email": _check_email,
     "salespersonCode": _check_salesperson,
+    "salesperson": _check_salesperson,
     "discountPercent": _check_percent,
 }
 
 
 def check_required(entity: Entity, body: Mapping[str, Any]) -> None:
-    """What a POST must name: a customer's displayName, a small table's code."""
-    if entity.name == "customers" and "displayName" not in body:
+    """What a POST must name: a customer's or a contact's displayName, a small table's code."""
+    if entity.name in NAMED and "displayName" not in body:
         raise refused('A "displayName" must be provided.')
-    if entity.key == "code" and not str(body.get("code", "")).strip():
+    if "code" in entity.columns and not str(body.get("code", "")).strip():
         raise bad_request("Field 'code' must not be blank or empty.", "BadRequest_RequiredParamNotProvided")
 
 
@@ -259,6 +310,7 @@ def check_deletable(entity: Entity, row: Row) -> None:
 def already_exists(entity: Entity, key: str, status: int) -> Problem:
     """A second record with one number or code (section 4.3)."""
     field = "No." if entity.key == "number" else "Code"
+    key = key.rpartition("/")[2]
     return Problem(
         status,
         "Internal_EntityWithSameKeyExists",

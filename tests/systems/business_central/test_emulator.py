@@ -125,7 +125,7 @@ def test_unknown_sets_and_ids_are_the_same_404(api):
     missing = "Resource not found for the segment 'customers'."
     assert api.error("GET", f"customers({ZERO})") == (404, "BadRequest_ResourceNotFound", missing)
     assert api.error("GET", "Customers")[:2] == (404, "BadRequest_ResourceNotFound")
-    assert api.error("GET", "salesOrders")[:2] == (404, "BadRequest_ResourceNotFound")
+    assert api.error("GET", "purchaseOrders")[:2] == (404, "BadRequest_ResourceNotFound")
 
 
 def test_a_number_is_no_key(api):

@@ -95,11 +95,6 @@ def test_company_information_takes_a_patch_only(api):
     assert api.call("DELETE", url).status_code == 405
 
 
-def test_items_can_be_read_and_writes_say_that_they_are_not_emulated(api):
-    assert api.numbers("items") == ["1896-S", "1900-S", "1906-S", "1908-S", "1996-S"]
-    assert post(api, "items").status_code == 501
-
-
 # If-Match
 
 

@@ -1,0 +1,31 @@
+"""How a company is set up, and which of two behaviours the platform shows where the fact sheet says UNCERTAIN."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Setup:
+    """Switches; they may be changed at any time. The defaults are those of the demo company.
+
+    `external_document_required`: Sales & Receivables Setup wants External Document No. at posting (2.9).
+    `templates`: configuration templates fill posting groups, terms, units (2.0); nothing can be posted without.
+    `linked_contacts`: Marketing Setup has a business relation code, so customers and vendors get a contact (2.5).
+    `property_order`: how the properties of a body are applied, `json` or `page` (2.16, UNCERTAIN).
+    `totals_after_lines`: the answer to a deep insert has the totals of its lines (4.4, UNCERTAIN).
+    `unchanged_write_stamps`: a PATCH that changes nothing moves the stamp (3.6, UNCERTAIN).
+    `permission_status`: 400, 401 or 403 for missing permissions (6.5, UNCERTAIN).
+    `commit_delay_seconds`: a write by API is stamped that long before it is seen (E10).
+    `batch_counts_parts`: each part of a `$batch` counts towards the rate (4.6, UNCERTAIN).
+    """
+
+    external_document_required: bool = False
+    templates: bool = True
+    linked_contacts: bool = True
+    property_order: str = "json"
+    totals_after_lines: bool = True
+    unchanged_write_stamps: bool = True
+    permission_status: int = 400
+    commit_delay_seconds: float = 0.0
+    batch_counts_parts: bool = True
