@@ -9,6 +9,7 @@ renamed code. Answers carry Content-Length where the real ones are chunked.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -19,6 +20,7 @@ from mlconnector.sandbox import Clock, Emulator, Reply, Request, json_reply
 from mlconnector.systems.business_central.emulator_answers import (
     JSON_TYPE,
     Problem,
+    bad_request,
     dress,
     fault_reply,
     new_correlation,
@@ -27,7 +29,9 @@ from mlconnector.systems.business_central.emulator_answers import (
     problem_reply,
     refused,
 )
-from mlconnector.systems.business_central.emulator_company import Company, LateEdit, shown
+from mlconnector.systems.business_central.emulator_batch import serve_batch
+from mlconnector.systems.business_central.emulator_changes import Moment, create
+from mlconnector.systems.business_central.emulator_company import Company, LateEdit, as_sent, shown
 from mlconnector.systems.business_central.emulator_controls import Controls
 from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity
@@ -38,6 +42,8 @@ from mlconnector.systems.business_central.emulator_odata import (
     old_service_document,
     serve_pages,
 )
+from mlconnector.systems.business_central.emulator_people import People
+from mlconnector.systems.business_central.emulator_posting import let_fall_due
 from mlconnector.systems.business_central.emulator_query import PAGE_LIMIT
 from mlconnector.systems.business_central.emulator_registry import HOOKS
 from mlconnector.systems.business_central.emulator_rows import SECOND, Table, sql_stamp
@@ -110,6 +116,7 @@ class BusinessCentral(Emulator):
         self._company_rows = Table(COMPANIES, "")
         self._throttle = Throttle()
         self._shelf = Shelf(self._company_rows, self._zone)
+        self.people = People(self)
         self._controls = Controls(self)
         started = self.clock.now()
         build = self.server.product.build if self.server is not None else ONLINE_BUILD
@@ -150,6 +157,8 @@ class BusinessCentral(Emulator):
         self.login.tokens.clear()
 
     def _serve(self, request: Request) -> Reply:
+        for company in self.companies:
+            let_fall_due(company, sql_stamp(self.clock.now()))
         return (
             self._serve_online(request) if self.server is None else self._serve_server(request, self.server)
         )
@@ -208,6 +217,8 @@ class BusinessCentral(Emulator):
             return self._document(request, json_reply(200, document, JSON_TYPE, OData_Version="4.0"))
         if list(segments) == ["$metadata"]:
             return self._metadata(request, version)
+        if list(segments) == ["$batch"] and version is V2:
+            return self._batch(request, base)
         name, key = read_segment(segments[0])
         if name == "companies" and (key is None or len(segments) == 1):
             return serve(self._call(request, base, None, version), segments)
@@ -218,6 +229,23 @@ class BusinessCentral(Emulator):
         if segments[1] == "$metadata":
             return self._metadata(request, version)
         return serve(self._call(request, base, company, version), segments[1:])
+
+    def _batch(self, request: Request, base: str) -> Reply:
+        """Each part is a call of its own, with its own error; it may count as one (section 4.6)."""
+        earlier = itertools.count()
+
+        def send(part: Request, segments: list[str]) -> Reply:
+            try:
+                if next(earlier) and self.setup.batch_counts_parts:  # the first has been counted already
+                    self._throttle.check(self.rate_limit, self.clock.now())
+                if segments == ["$batch"]:
+                    raise bad_request("A batch cannot hold another one.")
+                return self._route(part, base, segments, V2)
+            except Problem as problem:
+                return problem_reply(problem, new_correlation())
+
+        undo = [company.undo for company in self.companies]
+        return serve_batch(request, base, send, undo, sql_stamp(self.clock.now()))
 
     def _metadata(self, request: Request, version: Version) -> Reply:
         return self._document(request, Reply(200, api_edmx(version), {"Content-Type": "application/xml"}))
@@ -279,13 +307,22 @@ class BusinessCentral(Emulator):
         Each customer and vendor has its contact; a few documents have been entered by hand.
         """
         with self.lock:
-            seed_company(self._company(company), customers, vendors, items, self.clock.now())
+            seed_company(self.company_named(company), customers, vendors, items, self.clock.now())
 
     def add(self, entity: str, /, *, company: str | None = None, **fields: Any) -> dict[str, Any]:
-        """A new record, number series and templates filling the rest; the row as the API shows it."""
+        """A new record, number series and templates filling the rest; the row as the API shows it.
+
+        A document may bring its lines: `salesOrderLines=[{…}]`.
+        """
         kind = _entity(entity)
         with self.lock:
-            return shown(kind, self._company(company).add(kind, fields, self.clock.now()))
+            where, now = self.company_named(company), sql_stamp(self.clock.now())
+            if not where.hooks(kind).validated:
+                return shown(kind, where.add(kind, fields, self.clock.now()))
+            try:
+                return shown(kind, create(where, kind, as_sent(fields), Moment(now, now)))
+            except Problem as problem:
+                raise ValueError(problem.message) from None
 
     def edit(
         self, entity: str, number: str, /, *, company: str | None = None, **fields: Any
@@ -299,7 +336,7 @@ class BusinessCentral(Emulator):
     ) -> LateEdit:
         """Stamps a change now; nobody sees it before `.commit()` (section 3.6, late commit)."""
         with self.lock:
-            kind, where, stamp = _entity(entity), self._company(company), sql_stamp(self.clock.now())
+            kind, where, stamp = _entity(entity), self.company_named(company), sql_stamp(self.clock.now())
             where.find(kind, number)
             return LateEdit(where, kind, number, fields, stamp, self, by_code)
 
@@ -324,7 +361,7 @@ class BusinessCentral(Emulator):
     ) -> dict[str, Any]:
         """Posts an amount that is due (or, negative, a payment): balances move, the stamp does not (E22)."""
         with self.lock:
-            where, kind, value = self._company(company), _entity(entity), Decimal(str(amount))
+            where, kind, value = self.company_named(company), _entity(entity), Decimal(str(amount))
             draft = where.draft(kind, where.find(kind, number))
             for name in ("balance", "balanceDue", "overdueAmount"):
                 if name in kind.columns:
@@ -336,15 +373,15 @@ class BusinessCentral(Emulator):
     def delete(self, entity: str, number: str, *, company: str | None = None) -> None:
         """Takes a record out, whatever depends on it."""
         with self.lock:
-            where, kind = self._company(company), _entity(entity)
-            where.table(kind).drop(where.find(kind, number), sql_stamp(self.clock.now()))
+            where, kind = self.company_named(company), _entity(entity)
+            where.remove(kind, where.find(kind, number), sql_stamp(self.clock.now()))
 
     def stamp(
         self, entity: str, number: str, when: datetime, *, company: str | None = None
     ) -> dict[str, Any]:
         """Sets `lastModifiedDateTime` and nothing else; year 1 is the blank stamp."""
         with self.lock:
-            where, kind = self._company(company), _entity(entity)
+            where, kind = self.company_named(company), _entity(entity)
             draft = where.draft(kind, where.find(kind, number))
             return shown(kind, where.store(draft, sql_stamp(when), sql_stamp(self.clock.now())))
 
@@ -352,15 +389,16 @@ class BusinessCentral(Emulator):
         """One record (by number, code or id) as the API shows it; KeyError if there is none."""
         with self.lock:
             kind = _entity(entity)
-            return shown(kind, self._company(company).find(kind, number))
+            return shown(kind, self.company_named(company).find(kind, number))
 
     def rows(self, entity: str, *, company: str | None = None) -> list[dict[str, Any]]:
         """All records in the order of their numbers."""
         with self.lock:
             kind = _entity(entity)
-            return [shown(kind, row) for row in self._company(company).table(kind).rows]
+            return [shown(kind, row) for row in self.company_named(company).table(kind).rows]
 
-    def _company(self, name: str | None) -> Company:
+    def company_named(self, name: str | None) -> Company:
+        """A company by name or id, the first one without; KeyError if there is none of that name."""
         if name is None:
             return self.companies[0]
         try:

@@ -51,6 +51,16 @@ def shown(entity: Entity, row: Row) -> dict[str, Any]:
     return data
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A posted amount that is not due before `day`: in the invoice's currency and in the local one."""
+
+    day: str
+    customer: str
+    amount: Decimal
+    local: Decimal
+
+
 class Company:
     """Tables by entity set. `now` is always passed in: the stamp's time and the time readers see a change differ."""
 
@@ -61,8 +71,7 @@ class Company:
         self.undo = Undo()
         self.mailed: list[str] = []
         """Numbers of the invoices that were sent by e-mail."""
-        self.due: list[tuple[str, str, Decimal, Decimal]] = []
-        """Posted amounts that are not due yet: day, customer's id, in the invoice's currency, in local currency."""
+        self.due: list[Due] = []
         self._hooks = hooks
         self.id = f"9ee48135-93e1-ef11-9344-{0x6045BDE9CA09 + place:012x}"
         bases = [entity for entity in ENTITIES.values() if entity.table == entity.name != "companies"]
@@ -175,7 +184,7 @@ class Company:
         try:
             if draft.before is not None:
                 self.hooks(draft.entity).changing(self, draft.before)
-            apply_body(draft, {name: _as_sent(value) for name, value in fields.items()})
+            apply_body(draft, as_sent(fields))
         except Problem as problem:
             raise ValueError(problem.message) from None
 
@@ -204,8 +213,12 @@ def _settle_date(draft: Draft, *, by_code: bool) -> None:
         draft["dateModified"] = draft[STAMP]
 
 
-def _as_sent(value: Any) -> Any:
-    """Numbers as they come out of a body."""
+def as_sent(value: Any) -> Any:
+    """A Python value as it comes out of a body: Decimal for float, at any depth."""
+    if isinstance(value, Mapping):
+        return {name: as_sent(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_sent(part) for part in value]
     return Decimal(str(value)) if isinstance(value, float) else value
 
 

@@ -88,8 +88,10 @@ def check_blocked(customer: Mapping[str, Any], entity: Entity, *, verb: str) -> 
 def customer_of(draft: Draft, name: str = "customerId") -> dict[str, Any]:
     """The values of a document's customer by name, hidden ones too."""
     table = draft.tables["customers"]
-    values = table.by_id[draft[name]].values
-    return {field: values[column] for field, column in table.entity.columns.items()}
+    row = table.by_id.get(draft[name])
+    if row is None:
+        raise refused("The sell-to customer cannot be found.")
+    return dict(zip(table.entity.columns, row.values, strict=True))
 
 
 def _begin(company: Company, draft: Draft, now: int) -> None:

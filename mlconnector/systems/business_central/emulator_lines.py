@@ -11,7 +11,7 @@ from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import refused
 from mlconnector.systems.business_central.emulator_company import Company
-from mlconnector.systems.business_central.emulator_documents import check_changeable, identify
+from mlconnector.systems.business_central.emulator_documents import check_changeable, customer_of, identify
 from mlconnector.systems.business_central.emulator_field import NO_GUID, ZERO, Entity, decode_option
 from mlconnector.systems.business_central.emulator_flat import NO_DOCUMENT
 from mlconnector.systems.business_central.emulator_hooks import Effect, Hooks
@@ -138,7 +138,7 @@ def _tax_percent(draft: Draft, header: Draft) -> Decimal:
     """The percentage of the tax group, for customers within the country."""
     table = draft.tables["taxGroups"]
     group = table.by_key.get(draft["taxCode"])
-    area = draft.row("taxAreas", _own(draft, "customers", header["customerId"])["taxAreaId"])
+    area = draft.row("taxAreas", customer_of(header)["taxAreaId"])
     if group is None or area is None or area.key != _DOMESTIC:
         return ZERO
     return Decimal(group.values[table.entity.columns["percent"]])

@@ -50,11 +50,12 @@ def edmx(entities: Mapping[str, Entity], holder: str = "companies") -> bytes:
     address = f'<ComplexType Name="postaladdresstype">{_ADDRESS}</ComplexType>' if addressed else ""
     types = "".join(_enums(entity) + _type(entity, entities, holder) for entity in entities.values())
     sets = "".join(_set(entity) for entity in entities.values())
+    actions = "".join(_action(entity, name) for entity in entities.values() for name in entity.actions)
     return (
         '<?xml version="1.0" encoding="utf-8"?>'
         '<edmx:Edmx Version="4.0" xmlns:edmx="http://docs.oasis-open.org/odata/ns/edmx"><edmx:DataServices>'
         f'<Schema Namespace="{namespace}" xmlns="http://docs.oasis-open.org/odata/ns/edm">'
-        f'{address}{types}<EntityContainer Name="NAV">{sets}</EntityContainer>'
+        f'{address}{types}{actions}<EntityContainer Name="NAV">{sets}</EntityContainer>'
         "</Schema></edmx:DataServices></edmx:Edmx>"
     ).encode()
 
@@ -90,6 +91,11 @@ def _type(entity: Entity, entities: Mapping[str, Entity], holder: str) -> str:
         f'<EntityType Name="{entity.single}"><Key><PropertyRef Name="{entity.reference}"/></Key>'
         f"{properties}{navigation}</EntityType>"
     )
+
+
+def _action(entity: Entity, name: str) -> str:
+    kind = f"{entity.namespace}.{entity.single}"
+    return f'<Action Name="{name}" IsBound="true"><Parameter Name="bindingParameter" Type="{kind}"/></Action>'
 
 
 def _navigation(nav: Navigation, target: Entity) -> str:

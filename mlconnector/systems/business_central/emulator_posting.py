@@ -10,11 +10,11 @@ from decimal import Decimal
 
 from mlconnector.systems.business_central.emulator_answers import Problem, refused
 from mlconnector.systems.business_central.emulator_changes import Moment
-from mlconnector.systems.business_central.emulator_company import POSTED, Company
+from mlconnector.systems.business_central.emulator_company import POSTED, Company, Due
 from mlconnector.systems.business_central.emulator_dates import add_formula
 from mlconnector.systems.business_central.emulator_documents import check_blocked, customer_of, identify
 from mlconnector.systems.business_central.emulator_entities import CUSTOMERS
-from mlconnector.systems.business_central.emulator_field import decode_option
+from mlconnector.systems.business_central.emulator_field import ZERO, decode_option
 from mlconnector.systems.business_central.emulator_goods import ITEMS
 from mlconnector.systems.business_central.emulator_rows import Row, show_stamp
 from mlconnector.systems.business_central.emulator_sales import (
@@ -196,16 +196,31 @@ def book_amounts(company: Company, invoice: Draft, sign: int, moment: Moment) ->
     customer = invoice["billToCustomerId"]
     sales = rounded(sign * invoice["totalAmountExcludingTax"] * rate)
     move_amounts(company, customer, moment, balance=rounded(gross * rate), totalSalesExcludingTax=sales)
-    company.due.append((invoice["dueDate"], customer, gross, rounded(gross * rate)))
-    let_fall_due(company, moment)
+    company.due.append(Due(invoice["dueDate"], customer, gross, rounded(gross * rate)))
+    let_fall_due(company, moment.now)
 
 
-def let_fall_due(company: Company, moment: Moment) -> None:
-    """What was due before today counts as due from now on."""
-    today = show_stamp(moment.now)[:10]
-    for entry in [entry for entry in company.due if entry[0] < today]:
-        company.due.remove(entry)
-        move_amounts(company, entry[1], moment, balanceDue=entry[2], overdueAmount=entry[3])
+def pay_invoice(company: Company, row: Row, moment: Moment) -> Row:
+    """A payment of all that is left; one that is not yet due never falls due."""
+    invoice = company.draft(SALES_INVOICES, row)
+    if not invoice["posted"] or not invoice["remainingAmount"]:
+        raise refused(f"There is nothing to pay on {row.key}.")
+    rate, paid = exchange_rate(invoice), -invoice["remainingAmount"]
+    move_amounts(company, invoice["billToCustomerId"], moment, balance=rounded(paid * rate))
+    company.due.append(Due(invoice["dueDate"], invoice["billToCustomerId"], paid, rounded(paid * rate)))
+    invoice["remainingAmount"], invoice["status"] = ZERO, "Paid"
+    paid_row = company.store(invoice, moment.stamp, moment.now)
+    let_fall_due(company, moment.now)
+    return paid_row
+
+
+def let_fall_due(company: Company, now: int) -> None:
+    """What was due before today counts as due from now on; no stamp moves (section 2.3)."""
+    today = show_stamp(now)[:10]
+    for due in [due for due in company.due if due.day < today]:
+        company.due.remove(due)
+        amounts = {"balanceDue": due.amount, "overdueAmount": due.local}
+        move_amounts(company, due.customer, Moment(now, now), **amounts)
 
 
 def move_amounts(company: Company, customer: str, moment: Moment, **amounts: Decimal) -> None:

@@ -72,6 +72,11 @@ class Draft:
         self["currencyCode"] = self.lcy if local else code
 
 
+def read(entity: Entity, row: Row, name: str) -> Any:
+    """One value of a row by the name of its field."""
+    return row.values[entity.columns[name]]
+
+
 def read_body(content_type: str, body: bytes) -> dict[str, Any]:
     """The JSON object of a request; 415 or 400 if it is none."""
     if not content_type.startswith("application/json"):
