@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from mlconnector.systems.business_central.emulator_answers import refused
-from mlconnector.systems.business_central.emulator_changes import Moment
-from mlconnector.systems.business_central.emulator_company import Company
+from mlconnector.systems.business_central.emulator_company import Company, Moment
 from mlconnector.systems.business_central.emulator_field import ZERO
 from mlconnector.systems.business_central.emulator_posting import (
     book_amounts,

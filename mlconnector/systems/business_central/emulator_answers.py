@@ -15,6 +15,10 @@ XML_ERROR = (
     "<code>{code}</code><message>{message}</message></error>"
 )
 FAULTS = {
+    403: (
+        "Authorization_RequestDenied",
+        "Sorry, the current permissions prevented the action. (TableData 36 Sales Header Insert: Base Application)",
+    ),
     408: ("Unknown", "The operation has timed out."),
     409: (
         "Internal_ServerError",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import bad_request, refused
-from mlconnector.systems.business_central.emulator_company import SERIES_NAMES, STAMP, Company
+from mlconnector.systems.business_central.emulator_company import SERIES_NAMES, STAMP, Company, Moment
 from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Navigation
 from mlconnector.systems.business_central.emulator_rows import Row
@@ -21,16 +20,6 @@ from mlconnector.systems.business_central.emulator_write import (
 
 _FIRST = ("documentId",)
 """What a new record needs to know before anything else can be looked up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """When a write is stamped and when it is seen, and what the API lets pass."""
-
-    stamp: int
-    now: int
-    manual_numbers: bool = True
-    duplicate_status: int = 400
 
 
 def create(company: Company, entity: Entity, body: Mapping[str, Any], moment: Moment) -> Row:

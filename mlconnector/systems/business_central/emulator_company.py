@@ -15,7 +15,7 @@ from mlconnector.systems.business_central.emulator_columns import AS_STAMPED
 from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Field
 from mlconnector.systems.business_central.emulator_hooks import Hooks
-from mlconnector.systems.business_central.emulator_rows import Row, Table, row_text, sql_stamp
+from mlconnector.systems.business_central.emulator_rows import SECOND, Row, Table, row_text, sql_stamp
 from mlconnector.systems.business_central.emulator_setup import Setup
 from mlconnector.systems.business_central.emulator_templates import fill_template
 from mlconnector.systems.business_central.emulator_undo import Undo
@@ -51,7 +51,7 @@ def shown(entity: Entity, row: Row) -> dict[str, Any]:
     return data
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Due:
     """A posted amount that is not due before `day`: in the invoice's currency and in the local one."""
 
@@ -59,6 +59,16 @@ class Due:
     customer: str
     amount: Decimal
     local: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a write is stamped and when it is seen, and what the API lets pass."""
+
+    stamp: int
+    now: int
+    manual_numbers: bool = True
+    duplicate_status: int = 400
 
 
 class Company:
@@ -71,7 +81,7 @@ class Company:
         self.undo = Undo()
         self.mailed: list[str] = []
         """Numbers of the invoices that were sent by e-mail."""
-        self.due: list[Due] = []
+        self.due: list[Due] = []  # a heap
         self._hooks = hooks
         self.id = f"9ee48135-93e1-ef11-9344-{0x6045BDE9CA09 + place:012x}"
         bases = [entity for entity in ENTITIES.values() if entity.table == entity.name != "companies"]
@@ -83,6 +93,10 @@ class Company:
         }
         self.next_numbers = {name: start for name, (start, _) in SERIES.items()}
         self._blanks = {entity.name: self._blank(entity) for entity in bases}
+
+    def moment(self, now: int, **allowed: Any) -> Moment:
+        """A write that is seen now; the setup says how long ago it began (checklist E10)."""
+        return Moment(now - int(self.setup.commit_delay_seconds * SECOND), now, **allowed)
 
     def hooks(self, entity: Entity) -> Hooks:
         """The code behind a table."""
@@ -106,6 +120,7 @@ class Company:
         draft = Draft(entity, values, self.tables, self.lcy)
         draft.before, draft.effects = row, self.hooks(entity).effects
         draft.in_page_order = self.setup.property_order == "page"
+        draft.read_only_passes = self.setup.read_only_unchanged_passes
         if row is None:
             draft["id"] = self.table(entity).new_id()
         return draft

@@ -29,13 +29,9 @@ def contact_rows(tables: Mapping[str, Shown], row: Row, entity: Entity, then: in
     linked = tables["contacts"].row_at(row.values[entity.columns["contactId"]], then)
     if linked is None:
         return []
-    company, number = CONTACTS.columns["companyNumber"], linked.key
     related = RELATIONS[entity.name][1]
-    return [
-        _information(contact, row.id, related)
-        for contact in tables["contacts"].rows_at(then)
-        if contact.values[company] == number
-    ]
+    of_company = tables["contacts"].grouped(CONTACTS.columns["companyNumber"], then)
+    return [_information(contact, row.id, related) for contact in of_company.get(linked.key, [])]
 
 
 def _information(contact: Row, related_id: str, related: str) -> Row:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.systems.business_central.emulator_company import LateEdit
 from mlconnector.systems.business_central.emulator_server import Server
+from mlconnector.systems.business_central.emulator_setup import Setup
 
 if TYPE_CHECKING:
     from mlconnector.systems.business_central.emulator import BusinessCentral
@@ -27,6 +28,23 @@ SWITCHES: Mapping[str, Callable[[Any], Any]] = {
     "forbidden_tables": set,
     "xml_unauthorized": bool,
 }
+PEOPLE: Mapping[str, tuple[str, ...]] = {
+    "release": ("number",),
+    "ask-for-approval": ("number",),
+    "reopen": ("number",),
+    "post": ("number",),
+    "pay": ("number",),
+    "delete-draft": ("number",),
+    "add-line": ("number",),
+    "edit-line": ("number", "sequence"),
+    "delete-line": ("number", "sequence"),
+    "block": ("entity", "number", "blocked"),
+    "set-price": ("number", "price"),
+    "move-stock": ("number", "quantity"),
+    "merge-customers": ("number", "into"),
+}
+"""What people do in the client, and the words that a call of it takes."""
+SETUP: Mapping[str, Callable[[Any], Any]] = {one.name: type(one.default) for one in fields(Setup)}
 SERVER_SWITCHES = tuple(one.name for one in fields(Server) if one.name != "profile")
 
 
@@ -56,8 +74,16 @@ class Controls:
             "commit": lambda data: self._late.pop(data["handle"]).commit(),
             "seed": lambda data: bc.seed(**data),
             "switch": self._switch,
+            **{name: self._of_people(name, words) for name, words in PEOPLE.items()},
         }
         return {name: _spelled_for_json(action) for name, action in known.items()}
+
+    def _of_people(self, name: str, words: tuple[str, ...]) -> Action:
+        """A call of `people`: the words in order, then `fields` and `company` if there are any."""
+        call = getattr(self._emulator.people, name.replace("-", "_"))
+        return lambda data: call(
+            *(data[word] for word in words), company=data.get("company"), **data.get("fields", {})
+        )
 
     def _balance(self, data: Mapping[str, Any]) -> Any:
         entity, number = data.get("entity", "customers"), data["number"]
@@ -81,13 +107,17 @@ class Controls:
         bc, server = self._emulator, self._emulator.server
         of_server = SERVER_SWITCHES if server is not None else ()
         for name, value in data.items():
-            if name in SWITCHES:
+            if name in SETUP:
+                setattr(bc.setup, name, SETUP[name](value))
+            elif name in SWITCHES:
                 setattr(bc, name, SWITCHES[name](value))
             elif name in of_server:
                 setattr(server, name, value)
             else:
-                raise ValueError(f"no switch {name!r}; there are {', '.join([*SWITCHES, *of_server])}")
-        shown = {name: getattr(bc, name) for name in SWITCHES}
+                raise ValueError(
+                    f"no switch {name!r}; there are {', '.join([*SWITCHES, *SETUP, *of_server])}"
+                )
+        shown = {name: getattr(bc, name) for name in SWITCHES} | asdict(bc.setup)
         return shown | {name: getattr(server, name) for name in of_server if name not in _OPENING}
 
 

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.systems.business_central.emulator_answers import Problem
-from mlconnector.systems.business_central.emulator_changes import Moment, change, create, remove
-from mlconnector.systems.business_central.emulator_company import Company, as_sent, shown
+from mlconnector.systems.business_central.emulator_changes import change, create, remove
+from mlconnector.systems.business_central.emulator_company import Company, Moment, as_sent, shown
 from mlconnector.systems.business_central.emulator_entities import CUSTOMERS
 from mlconnector.systems.business_central.emulator_field import Entity, encode_option
 from mlconnector.systems.business_central.emulator_goods import ITEMS
@@ -161,7 +161,7 @@ class People:
             where = emulator.company_named(company)
             try:
                 with where.undo.transaction(now):
-                    return shown(entity, work(where, Moment(now, now)))
+                    return shown(entity, work(where, where.moment(now)))
             except Problem as problem:
                 raise ValueError(problem.message) from None
 

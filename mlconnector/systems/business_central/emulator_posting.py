@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from heapq import heappop, heappush
 
 from mlconnector.systems.business_central.emulator_answers import Problem, refused
-from mlconnector.systems.business_central.emulator_changes import Moment
-from mlconnector.systems.business_central.emulator_company import POSTED, Company, Due
+from mlconnector.systems.business_central.emulator_company import POSTED, Company, Due, Moment
 from mlconnector.systems.business_central.emulator_dates import add_formula
 from mlconnector.systems.business_central.emulator_documents import check_blocked, customer_of, identify
 from mlconnector.systems.business_central.emulator_entities import CUSTOMERS
@@ -196,7 +196,7 @@ def book_amounts(company: Company, invoice: Draft, sign: int, moment: Moment) ->
     customer = invoice["billToCustomerId"]
     sales = rounded(sign * invoice["totalAmountExcludingTax"] * rate)
     move_amounts(company, customer, moment, balance=rounded(gross * rate), totalSalesExcludingTax=sales)
-    company.due.append(Due(invoice["dueDate"], customer, gross, rounded(gross * rate)))
+    heappush(company.due, Due(invoice["dueDate"], customer, gross, rounded(gross * rate)))
     let_fall_due(company, moment.now)
 
 
@@ -207,7 +207,7 @@ def pay_invoice(company: Company, row: Row, moment: Moment) -> Row:
         raise refused(f"There is nothing to pay on {row.key}.")
     rate, paid = exchange_rate(invoice), -invoice["remainingAmount"]
     move_amounts(company, invoice["billToCustomerId"], moment, balance=rounded(paid * rate))
-    company.due.append(Due(invoice["dueDate"], invoice["billToCustomerId"], paid, rounded(paid * rate)))
+    heappush(company.due, Due(invoice["dueDate"], invoice["billToCustomerId"], paid, rounded(paid * rate)))
     invoice["remainingAmount"], invoice["status"] = ZERO, "Paid"
     paid_row = company.store(invoice, moment.stamp, moment.now)
     let_fall_due(company, moment.now)
@@ -217,8 +217,8 @@ def pay_invoice(company: Company, row: Row, moment: Moment) -> Row:
 def let_fall_due(company: Company, now: int) -> None:
     """What was due before today counts as due from now on; no stamp moves (section 2.3)."""
     today = show_stamp(now)[:10]
-    for due in [due for due in company.due if due.day < today]:
-        company.due.remove(due)
+    while company.due and company.due[0].day < today:
+        due = heappop(company.due)
         amounts = {"balanceDue": due.amount, "overdueAmount": due.local}
         move_amounts(company, due.customer, Moment(now, now), **amounts)
 

@@ -245,9 +245,18 @@ def next_link(address: str, options: Mapping[str, str], token: str) -> str:
 class Renderer:
     """Turns rows of one company into JSON; `tables` are looked into for what is expanded."""
 
-    def __init__(self, tables: Mapping[str, Shown], entities: Mapping[str, Entity] = ENTITIES) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Shown],
+        entities: Mapping[str, Entity] = ENTITIES,
+        then: int | None = None,
+        *,
+        leaves_out: bool = False,
+    ) -> None:
         self._tables = tables
         self._entities = entities
+        self._then = then
+        self._leaves_out = leaves_out
 
     def objects(self, rows: list[Row], query: Query) -> list[bytes]:
         """The JSON objects of these rows."""
@@ -255,24 +264,30 @@ class Renderer:
         texts = [row_text(entity, row, select) for row in rows]
         for expansion in query.expand:
             texts = [
-                b'%b,"%b":%b}' % (text[:-1], expansion.nav.name.encode(), self._inner(row, entity, expansion))
+                self._with(text, expansion.nav.name, self._inner(row, entity, expansion))
                 for row, text in zip(rows, texts, strict=True)
             ]
         return texts
 
-    def _inner(self, row: Row, entity: Entity, expansion: Expansion) -> bytes:
-        """The expanded row, `null` where there is none (UNCERTAIN in checklist E12), or all rows of a list."""
+    def _with(self, text: bytes, name: str, inner: bytes | None) -> bytes:
+        """An expanded row that there is not is `null`, or left out (UNCERTAIN in checklist E12)."""
+        if inner is None:
+            return text if self._leaves_out else b'%b,"%b":null}' % (text[:-1], name.encode())
+        return b'%b,"%b":%b}' % (text[:-1], name.encode(), inner)
+
+    def _inner(self, row: Row, entity: Entity, expansion: Expansion) -> bytes | None:
+        """The expanded row, or all rows of a list; None where there is none."""
         query, nav = expansion.query, expansion.nav
         found = [one for one in self.related(row, entity, nav) if query.test is None or query.test(one)]
         if nav.many:
             ordered = self._tables[query.entity.table].ordered(found, query.columns)
             stop = None if query.top is None else query.skip + query.top
             return b"[%b]" % b",".join(self.objects(ordered[query.skip : stop], query))
-        return self.objects(found[:1], query)[0] if found else b"null"
+        return self.objects(found[:1], query)[0] if found else None
 
-    def related(self, row: Row, entity: Entity, nav: Navigation, then: int | None = None) -> list[Row]:
+    def related(self, row: Row, entity: Entity, nav: Navigation) -> list[Row]:
         """The rows behind a navigation property: one at most unless it is a list."""
-        target = self._entities[nav.target]
+        target, then = self._entities[nav.target], self._then
         if target.table == entity.table:
             return [row]
         if target is CONTACTS_INFORMATION:

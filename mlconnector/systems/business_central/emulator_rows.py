@@ -10,7 +10,7 @@ import json
 import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b, sha256
@@ -180,6 +180,9 @@ class Shown(Protocol):
     def below(self, id: str, then: int | None = None) -> list[Row]:
         """The rows whose key starts with this id."""
 
+    def grouped(self, column: int, then: int | None = None) -> Mapping[Any, list[Row]]:
+        """The rows by the value of a column."""
+
     def ordered(self, rows: list[Row], order: tuple[tuple[int, bool], ...]) -> list[Row]:
         """Rows by (column, descending) pairs, ties by key."""
 
@@ -199,6 +202,7 @@ class Table:
         self._made = 0
         self._journal: deque[tuple[int, str, Row | None]] = deque(maxlen=JOURNAL_LENGTH)
         self._sorted: dict[Any, tuple[int, list[Row]]] = {}
+        self._groups: dict[int, tuple[int, Mapping[Any, list[Row]]]] = {}
 
     def new_id(self) -> str:
         """The next SystemId; they look sequential, as the real ones do."""
@@ -266,6 +270,19 @@ class Table:
             return self.rows
         rows = [row for row in self.rows if row.id not in changed]
         return sorted([*rows, *(row for row in changed.values() if row is not None)], key=_key)
+
+    def grouped(self, column: int, then: int | None = None) -> Mapping[Any, list[Row]]:
+        """The rows by the value of a column; kept until the table changes."""
+        rows = self.rows_at(then)
+        kept = self._groups.get(column)
+        if rows is self.rows and kept is not None and kept[0] == self.version:
+            return kept[1]
+        groups: dict[Any, list[Row]] = {}
+        for row in rows:
+            groups.setdefault(row.values[column], []).append(row)
+        if rows is self.rows:
+            self._groups[column] = self.version, groups
+        return groups
 
     def below(self, id: str, then: int | None = None) -> list[Row]:
         """The rows whose key starts with this id and a slash: lines of a document, variants of an item."""

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from mlconnector.systems.business_central.emulator_changes import Moment, create
-from mlconnector.systems.business_central.emulator_company import POSTED, SERIES, STAMP, Company
+from mlconnector.systems.business_central.emulator_changes import create
+from mlconnector.systems.business_central.emulator_company import POSTED, SERIES, STAMP, Company, Moment
 from mlconnector.systems.business_central.emulator_contacts import PUSHED, RELATIONS
 from mlconnector.systems.business_central.emulator_crm import CONTACTS
 from mlconnector.systems.business_central.emulator_field import Entity, encode_option

@@ -17,8 +17,8 @@ from mlconnector.systems.business_central.emulator_answers import (
     not_allowed,
     not_found,
 )
-from mlconnector.systems.business_central.emulator_changes import Moment, change, create, remove
-from mlconnector.systems.business_central.emulator_company import Company
+from mlconnector.systems.business_central.emulator_changes import change, create, remove
+from mlconnector.systems.business_central.emulator_company import Company, Moment
 from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
 from mlconnector.systems.business_central.emulator_field import Entity, Navigation
 from mlconnector.systems.business_central.emulator_flat import check_flat
@@ -31,7 +31,7 @@ from mlconnector.systems.business_central.emulator_query import (
     page_size,
     parse_query,
 )
-from mlconnector.systems.business_central.emulator_rows import SECOND, Row, Shown, sql_stamp
+from mlconnector.systems.business_central.emulator_rows import Row, Shown, sql_stamp
 from mlconnector.systems.business_central.emulator_write import check_token, read_body
 
 SEGMENT = re.compile(r"([$A-Za-z]\w*)(?:\(([^()]*)\))?")
@@ -50,6 +50,7 @@ class Rules:
     duplicate_status: int
     forbidden_tables: frozenset[str]
     permission_status: int = 400
+    missing_expand: str = "null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,13 @@ class Place:
 
     def rows(self, call: Call) -> list[Row]:
         """The rows behind the navigation property."""
-        return Renderer(call.tables, call.entities).related(self.row, self.entity, self.nav, call.then)
+        return renderer(call).related(self.row, self.entity, self.nav)
+
+
+def renderer(call: Call) -> Renderer:
+    """Turns rows into what this call sees of them."""
+    absent = call.rules.missing_expand == "absent"
+    return Renderer(call.tables, call.entities, call.then, leaves_out=absent)
 
 
 def read_segment(segment: str) -> tuple[str, str | None]:
@@ -246,7 +253,7 @@ def list_rows(call: Call, entity: Entity, place: Place | None = None) -> Reply:
     size = min(asked or call.rules.page_limit, call.rules.page_limit)
     rows = _rows(call, entity, place)
     page = find_page(table, rows, parsed, size, empty_last=call.rules.empty_last_page)
-    objects = Renderer(call.tables, call.entities).objects(page.rows, parsed)
+    objects = renderer(call).objects(page.rows, parsed)
     start = f'{{"@odata.context":{_context(call, place.context if place else entity.name)}'
     if page.total is not None:
         start += f',"@odata.count":{page.total}'
@@ -269,7 +276,7 @@ def _one(call: Call, context: str, row: Row, parsed: Query) -> Reply:
     """A single entity: the context stands in front of its etag."""
     if parsed.test is not None or parsed.order:
         raise bad_request("Query options $filter and $orderby can be applied only to collections.")
-    text = Renderer(call.tables, call.entities).objects([row], parsed)[0]
+    text = renderer(call).objects([row], parsed)[0]
     body = b'{"@odata.context":%b,%b' % (_context(call, context).encode(), text[1:])
     return Reply(200, body, {"Content-Type": JSON_TYPE, "OData-Version": "4.0"})
 
@@ -287,9 +294,8 @@ def _shape(entity: Entity, call: Call) -> Query:
 
 
 def _moment(call: Call) -> Moment:
-    now = sql_stamp(call.now)
-    delay = int(_company(call).setup.commit_delay_seconds * SECOND)
-    return Moment(now - delay, now, call.rules.manual_numbers, call.rules.duplicate_status)
+    allowed = {"manual_numbers": call.rules.manual_numbers, "duplicate_status": call.rules.duplicate_status}
+    return _company(call).moment(sql_stamp(call.now), **allowed)
 
 
 def _create(call: Call, entity: Entity, place: Place | None) -> Reply:

@@ -139,6 +139,10 @@ class ViewTable:
             self._whole = self.table.version, [self._show(row) for row in rows]
         return self._whole[1]
 
+    def grouped(self, column: int, then: int | None = None) -> Mapping[Any, list[Row]]:
+        """Nothing either."""
+        return {}
+
     def below(self, id: str, then: int | None = None) -> list[Row]:
         """Nothing: no view has rows within rows."""
         return []

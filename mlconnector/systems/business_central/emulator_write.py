@@ -49,6 +49,7 @@ class Draft:
         self.sent: Mapping[str, Any] = {}
         self.effects: Mapping[str, Callable[[Draft, Any], None]] = {}
         self.in_page_order = False
+        self.read_only_passes = False
 
     def __getitem__(self, name: str) -> Any:
         return self.values[self.entity.columns[name]]
@@ -116,13 +117,19 @@ def apply_body(draft: Draft, body: Mapping[str, Any]) -> None:
                 f"The property '{name}' does not exist on type 'Microsoft.NAV.{entity.single}'. "
                 "Make sure to only use property names that are defined by the type."
             )
-        if page[name].access == "R":
+        if page[name].access == "R" and not _is_unchanged(draft, page[name], body[name]):
             raise bad_request(f"Control '{page[name].caption}' is read-only", "BadRequest_InvalidOperation")
     names = [name for name in page if name in body] if draft.in_page_order else body
     sent = {name: wire_value(page[name], body[name]) for name in names if page[name].access == "W"}
     draft.sent = sent
     for name, value in sent.items():
         _apply(draft, page[name], value)
+
+
+def _is_unchanged(draft: Draft, field: Field, value: Any) -> bool:
+    """Whether a read-only field that is sent as it is may pass (UNCERTAIN in section 2.0)."""
+    same = draft.read_only_passes and draft.before is not None
+    return same and bool(wire_value(field, value) == draft[field.name])
 
 
 def _apply(draft: Draft, field: Field, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 
 ZERO = "00000000-0000-0000-0000-000000000000"
 ORDER_FIELDS = (
@@ -283,3 +284,24 @@ def test_a_posted_invoice_can_be_neither_changed_nor_deleted(api, bc):
     headers = {"If-Match": "*"}
     assert api.error("PATCH", path, json={"email": "a@contoso.com"}, headers=headers) == (*DIALOG, text)
     assert api.error("DELETE", path) == (*DIALOG, text)
+
+
+def test_an_external_number_may_be_there_twice(api):
+    made = [post(api, externalDocumentNumber="WEB-1")["number"] for _ in range(2)]
+    assert api.numbers("salesOrders", filter="externalDocumentNumber eq 'WEB-1'") == made
+
+
+def test_a_document_lost_on_the_way_back_can_be_found(api, bc):
+    bc.fault("lost-answer", method="POST", path="salesOrders$")
+    body = {"customerNumber": "C00060", "externalDocumentNumber": "WEB-2", "salesOrderLines": [DESK]}
+    with pytest.raises(requests.ConnectionError):
+        api.call("POST", "salesOrders", json=body)
+    found = api.get("salesOrders", filter="externalDocumentNumber eq 'WEB-2'", expand="salesOrderLines")[
+        "value"
+    ]
+    assert [len(row["salesOrderLines"]) for row in found] == [1]
+
+
+def test_a_change_of_the_header_cannot_carry_lines(api):
+    row = post(api)
+    assert patch(api, row, salesOrderLines=[DESK]).status_code == 400

@@ -357,3 +357,10 @@ def test_etags_of_older_servers_hold_a_sha_256():
     texts = [base64.b64decode(tag[3:-1]).decode() for tag in tags]
     assert texts[0].startswith("'44;") and texts[0].endswith("=1;00;'")
     assert not texts[1].startswith("'44;")
+
+
+def test_a_server_of_one_s_own_has_documents_in_v2_only():
+    with serving("onprem") as site:
+        orders = site.get(f"api/v2.0/{site.company}/salesOrders", expand="salesOrderLines")["value"]
+        assert len(orders[0]["salesOrderLines"]) == 2
+        assert site.error(f"api/v1.0/{site.company}/salesOrders")[0] == 404

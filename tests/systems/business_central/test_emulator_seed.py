@@ -25,7 +25,15 @@ def customers(bc):
 def test_the_same_clock_gives_the_same_seed(bc, clock):
     other = BusinessCentral(clock=clock)
     other.seed()
-    for entity in ("customers", "vendors", "items", "paymentTerms"):
+    for entity in (
+        "customers",
+        "vendors",
+        "items",
+        "paymentTerms",
+        "contacts",
+        "salesOrders",
+        "salesInvoiceLines",
+    ):
         assert other.rows(entity) == bc.rows(entity)
 
 
