@@ -5,7 +5,7 @@ Fact sheet 2.9, 2.11. Texts that the sheet does not have: those for blocked cust
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlconnector.systems.business_central.emulator_answers import refused
@@ -76,10 +76,8 @@ def check_changeable(company: Company, entity: Entity, row: Row) -> None:
 def check_blocked(customer: Mapping[str, Any], entity: Entity, *, verb: str) -> None:
     """400 for a customer whose block concerns this kind of document."""
     blocked = decode_option(customer["blocked"])
-    stopped = (
-        {"All", "Invoice", "Ship"} if entity.name == "salesOrders" or verb == "post" else {"All", "Invoice"}
-    )
-    if blocked in stopped:
+    ships = entity.name == "salesOrders" or verb == "post"
+    if blocked in ("All", "Invoice") or (ships and blocked == "Ship"):
         raise refused(
             f"You cannot {verb} this type of document when Customer {customer['number']} is blocked with type {blocked}"
         )
@@ -147,7 +145,7 @@ def _settle(company: Company, draft: Draft, now: int) -> None:
     settle_document(company, draft, now)
 
 
-def _changing(entity_name: str) -> Any:
+def _changing(entity_name: str) -> Callable[[Company, Row], None]:
     def check(company: Company, row: Row) -> None:
         check_changeable(company, company.tables[entity_name].entity, row)
 
@@ -160,7 +158,7 @@ def _refuse_posted(company: Company, row: Row) -> None:
         raise refused(POSTED_TEXT)
 
 
-def _drop_lines(entity_name: str) -> Any:
+def _drop_lines(entity_name: str) -> Callable[[Company, Row, int], None]:
     def drop(company: Company, row: Row, now: int) -> None:
         table = company.table(LINES[entity_name])
         for line in table.below(row.id):

@@ -123,12 +123,15 @@ def not_implemented(message: str) -> Problem:
     return Problem(501, "BadRequest_MethodNotImplemented", message)
 
 
-def stored_field(name: str, entity: Entity, option: str) -> Field:
-    """A field that may be filtered or ordered by; page variables and FlowFields may not (section 2.17)."""
+def stored_field(name: str, entity: Entity, option: str, *, lenient: bool = False) -> Field:
+    """A field that may be filtered or ordered by; page variables and FlowFields may not (section 2.17).
+
+    With `lenient` they come back all the same, to be ignored.
+    """
     field = entity.by_name.get(name)
     if field is None or field not in entity.fields:
         raise unknown_property(name, entity)
-    if not field.stored:
+    if not field.stored and not lenient:
         raise bad_request(f"The property '{name}' cannot be used in the {option} query option.")
     return field
 
@@ -163,9 +166,9 @@ def literal_value(token: Token) -> Any:
             return token.text
 
 
-def compile_filter(text: str, entity: Entity, *, newer: bool) -> Test | None:
+def compile_filter(text: str, entity: Entity, *, newer: bool, lenient: bool = False) -> Test | None:
     """The test of a `$filter`; None if nothing of it is left. `newer` is `$schemaversion=2.1`."""
-    parser = _Parser(split_tokens(text), entity, newer)
+    parser = _Parser(split_tokens(text), entity, newer, lenient)
     term = parser.any_of()
     parser.expect("end")
     return term.test
@@ -174,11 +177,12 @@ def compile_filter(text: str, entity: Entity, *, newer: bool) -> Test | None:
 class _Parser:
     """Recursive descent over the tokens: or, and, comparison."""
 
-    def __init__(self, tokens: list[Token], entity: Entity, newer: bool) -> None:
+    def __init__(self, tokens: list[Token], entity: Entity, newer: bool, lenient: bool) -> None:
         self._tokens = tokens
         self._place = 0
         self._entity = entity
         self._newer = newer
+        self._lenient = lenient
 
     def _peek(self) -> Token:
         return self._tokens[self._place]
@@ -281,7 +285,7 @@ class _Parser:
             return Operand(inner.field, inner.column, folded=inner.field.kind in ("text", "code"))
         if token.text == "substring":
             return self._substring()
-        field = stored_field(token.text, self._entity, "$filter")
+        field = stored_field(token.text, self._entity, "$filter", lenient=self._lenient)
         return Operand(field, self._entity.columns[field.name])
 
     def _substring(self) -> Operand:
@@ -365,6 +369,8 @@ class _Parser:
         return text.strip().upper() if field.kind == "code" else text
 
     def _term(self, operand: Operand, name: str, value: Any) -> Term:
+        if not operand.field.stored:
+            return VANISHED
         return Term(frozenset({operand.field.name}), _TESTS[name](operand.getter(), value))
 
     def _skip_parentheses(self) -> None:

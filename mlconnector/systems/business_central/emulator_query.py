@@ -77,9 +77,16 @@ class Page:
 
 
 def parse_query(
-    entity: Entity, options: Mapping[str, str], entities: Mapping[str, Entity] = ENTITIES
+    entity: Entity,
+    options: Mapping[str, str],
+    entities: Mapping[str, Entity] = ENTITIES,
+    *,
+    lenient: bool = False,
 ) -> Query:
-    """Reads the query options of a request; a 400 or 501 for what the platform refuses."""
+    """Reads the query options of a request; a 400 or 501 for what the platform refuses.
+
+    `lenient`: page variables in a filter or an order are ignored (UNCERTAIN in section 2.17).
+    """
     for name in options:
         if name.startswith("$") and name not in KNOWN_OPTIONS:
             raise bad_request(f"The query option '{name}' is not supported.")
@@ -87,10 +94,10 @@ def parse_query(
     text = options.get("$filter", "")
     return Query(
         entity,
-        test=compile_filter(text, entity, newer=newer) if text.strip() else None,
-        order=_order(entity, options.get("$orderby", "")),
+        test=compile_filter(text, entity, newer=newer, lenient=lenient) if text.strip() else None,
+        order=_order(entity, options.get("$orderby", ""), lenient=lenient),
         select=_select(entity, options.get("$select", "")),
-        expand=_expand(entity, options.get("$expand", ""), entities, newer=newer),
+        expand=_expand(entity, options.get("$expand", ""), entities, newer=newer, lenient=lenient),
         top=_whole(options, "$top"),
         skip=_whole(options, "$skip") or 0,
         count=options.get("$count", "false") == "true",
@@ -109,13 +116,15 @@ def _whole(options: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _order(entity: Entity, text: str) -> tuple[tuple[Field, bool], ...]:
+def _order(entity: Entity, text: str, *, lenient: bool) -> tuple[tuple[Field, bool], ...]:
     order = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, direction = part.partition(" ")
         if direction.strip() not in ("", "asc", "desc"):
             raise syntax_error(f"Syntax error in '$orderby={text}'.")
-        order.append((stored_field(name, entity, "$orderby"), direction.strip() == "desc"))
+        field = stored_field(name, entity, "$orderby", lenient=lenient)
+        if field.stored:
+            order.append((field, direction.strip() == "desc"))
     return tuple(order)
 
 
@@ -145,7 +154,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _expand(
-    entity: Entity, text: str, entities: Mapping[str, Entity], *, newer: bool
+    entity: Entity, text: str, entities: Mapping[str, Entity], *, newer: bool, lenient: bool
 ) -> tuple[Expansion, ...]:
     expansions = []
     for part in _split(text, ","):
@@ -158,7 +167,9 @@ def _expand(
         options = dict(option.split("=", 1) for option in _split(found[2] or "", ";") if "=" in option)
         if newer:
             options["$schemaversion"] = "2.1"
-        expansions.append(Expansion(nav, parse_query(entities[nav.target], options, entities)))
+        expansions.append(
+            Expansion(nav, parse_query(entities[nav.target], options, entities, lenient=lenient))
+        )
     return tuple(expansions)
 
 

@@ -123,4 +123,5 @@ class Routes:
             forbidden_tables=frozenset(self._emulator.forbidden_tables),
             permission_status=self._emulator.setup.permission_status,
             missing_expand=self._emulator.setup.missing_expand,
+            ignores_page_variables=self._emulator.setup.ignores_page_variables,
         )

@@ -51,6 +51,7 @@ class Rules:
     forbidden_tables: frozenset[str]
     permission_status: int = 400
     missing_expand: str = "null"
+    ignores_page_variables: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,11 @@ def renderer(call: Call) -> Renderer:
     """Turns rows into what this call sees of them."""
     absent = call.rules.missing_expand == "absent"
     return Renderer(call.tables, call.entities, call.then, leaves_out=absent)
+
+
+def asked_for(call: Call, entity: Entity) -> Query:
+    """The query options of a call."""
+    return parse_query(entity, call.request.query, call.entities, lenient=call.rules.ignores_page_variables)
 
 
 def read_segment(segment: str) -> tuple[str, str | None]:
@@ -186,9 +192,7 @@ def _serve_below(call: Call, entity: Entity, row: Row, segments: Sequence[str]) 
     found = place.rows(call)
     if not found:
         raise not_found(nav.name)
-    return _one(
-        call, f"{place.context}/$entity", found[0], parse_query(target, call.request.query, call.entities)
-    )
+    return _one(call, f"{place.context}/$entity", found[0], asked_for(call, target))
 
 
 def _act(call: Call, entity: Entity, row: Row, name: str) -> Reply:
@@ -199,8 +203,6 @@ def _act(call: Call, entity: Entity, row: Row, name: str) -> Reply:
         raise Problem(501, "BadRequest_MethodNotImplemented", text)
     if call.request.method != "POST":
         raise not_allowed(call.request.method, name)
-    if _is_only_shown(call, entity):
-        raise Problem(501, "BadRequest_MethodNotImplemented", f"This emulator shows {entity.name} read-only.")
     check_rights(call, entity, "PATCH")
     check_token(entity, row, call.request.headers.get("if-match"), needed=False)
     company, moment = _company(call), _moment(call)
@@ -236,7 +238,7 @@ def check_rights(call: Call, entity: Entity, method: str, base: Entity | None = 
 
 def count_all(call: Call, entity: Entity, place: Place | None = None) -> Reply:
     """`…/$count`: a number as text."""
-    parsed = parse_query(entity, call.request.query, call.entities)
+    parsed = asked_for(call, entity)
     number = count_rows(_rows(call, entity, place), parsed)
     return Reply(200, str(number).encode(), {"Content-Type": "text/plain", "OData-Version": "4.0"})
 
@@ -248,7 +250,7 @@ def _rows(call: Call, entity: Entity, place: Place | None) -> list[Row]:
 def list_rows(call: Call, entity: Entity, place: Place | None = None) -> Reply:
     """A page of a set: context, count if asked, rows, and the link to the next page (section 3.4)."""
     request, table = call.request, call.table(entity)
-    parsed = parse_query(entity, request.query, call.entities)
+    parsed = asked_for(call, entity)
     asked = page_size(request.headers.get("prefer", ""))
     size = min(asked or call.rules.page_limit, call.rules.page_limit)
     rows = _rows(call, entity, place)
@@ -268,7 +270,7 @@ def list_rows(call: Call, entity: Entity, place: Place | None = None) -> Reply:
 
 def single_row(call: Call, entity: Entity, row: Row) -> Reply:
     """One row of a set, with its context."""
-    parsed = parse_query(entity, call.request.query, call.entities)
+    parsed = asked_for(call, entity)
     return _one(call, f"{entity.name}/$entity", row, parsed)
 
 

@@ -17,6 +17,7 @@ class Setup:
     `unchanged_write_stamps`: a PATCH that changes nothing moves the stamp (3.6, UNCERTAIN).
     `read_only_unchanged_passes`: a body may hold a read-only field with the value it has (2.0, UNCERTAIN).
     `missing_expand`: a 0..1 property without a row is `null` or `absent` in `$expand` (E12, UNCERTAIN).
+    `ignores_page_variables`: `$filter` and `$orderby` on page variables do nothing, instead of a 400 (2.17, UNCERTAIN).
     `permission_status`: 400, 401 or 403 for missing permissions (6.5, UNCERTAIN).
     `commit_delay_seconds`: what the API and `people` write is stamped that long before it is seen (E10).
     `batch_counts_parts`: each part of a `$batch` counts towards the rate (4.6, UNCERTAIN).
@@ -30,6 +31,7 @@ class Setup:
     unchanged_write_stamps: bool = True
     read_only_unchanged_passes: bool = False
     missing_expand: str = "null"
+    ignores_page_variables: bool = False
     permission_status: int = 400
     commit_delay_seconds: float = 0.0
     batch_counts_parts: bool = True

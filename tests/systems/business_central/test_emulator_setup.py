@@ -94,6 +94,16 @@ def test_an_expanded_row_that_is_not_there_is_null_or_absent(api, bc, order, swi
     assert row.get("currency") is None
 
 
+def test_page_variables_in_a_query_are_refused_or_ignored(api, bc):
+    known = api.numbers("items")
+    queries = ({"filter": "inventory gt 1000"}, {"orderby": "inventory desc"})
+    assert [
+        api.call("GET", "items", params={f"${k}": v for k, v in one.items()}).status_code for one in queries
+    ] == [400, 400]
+    bc.setup.ignores_page_variables = True
+    assert [api.numbers("items", **one) for one in queries] == [known, known]
+
+
 # permissions and deadlocks
 
 
