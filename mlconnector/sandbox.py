@@ -24,8 +24,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 CONTROL = "/_sandbox/"
 LOG_LENGTH = 20_000
 LOGGED_BODY_BYTES = 20_000
-_SECRET = re.compile(r"((?:^|&)(?:client_secret|client_assertion|password|refresh_token|code|apikey)=)[^&]*")
+_SECRET = re.compile(
+    r"((?:^|&)(?:client_secret|client_assertion|password|refresh_token|token|code|apikey|api_token)=)[^&]*"
+)
 """Parts of a form or a query that open something: they never get into the log."""
+
+_SECRET_HEADERS = ("authorization", "x-api-token")
 
 FaultKind = Literal[
     "status",  # answer `status` (with `retry_after` if given) in the vendor's own spelling; nothing is executed
@@ -246,7 +250,7 @@ class Emulator:
                     method=request.method,
                     path=request.path,
                     query={k: ("***" if _SECRET.match(f"{k}=") else v) for k, v in request.query.items()},
-                    headers={k: ("***" if k == "authorization" else v) for k, v in request.headers.items()},
+                    headers={k: ("***" if k in _SECRET_HEADERS else v) for k, v in request.headers.items()},
                     body=_logged_body(request),
                     status=reply.status if reply else 0,
                     fault=fault.kind if fault else "",

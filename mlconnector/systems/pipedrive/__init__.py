@@ -1,0 +1,1 @@
+"""Pipedrive: so far its emulator only."""
