@@ -105,6 +105,7 @@ class Fields:
         self._switches = switches
         self._option_ids = option_ids
         self._ids = count({"deal": 12_400, "person": 9_000, "organization": 4_000, "product": 20_000}[kind])
+        self._hashes = count(1)
         self.by_code: dict[str, Field] = {}
         for code, name, how in (*_SHARED[:1], *BUILT_IN[kind], *_SHARED[1:], *_TIMES):
             self._insert(code, name, how, now, custom=False)
@@ -147,7 +148,7 @@ class Fields:
             raise invalid("options: are for enum and set, which need at least one")
         if len(self.custom_codes) >= self._switches.max_custom_fields:
             raise capped("custom_fields")
-        code = hashlib.sha1(f"{self.kind}/{len(self.by_code)}/{name}".encode()).hexdigest()  # noqa: S324  # a name
+        code = hashlib.sha1(f"{self.kind}/{next(self._hashes)}/{name}".encode()).hexdigest()  # noqa: S324  # a name
         made = self._insert(code, name, how, now, custom=True)
         made.description = description
         self.add_options(made, labels, now)
