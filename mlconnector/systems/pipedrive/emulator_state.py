@@ -23,7 +23,8 @@ Record = dict[str, Any]
 
 KINDS = ("deal", "person", "organization", "product")
 PURGED_AFTER = timedelta(days=30)
-MOST_REMEMBERED = 5_000
+TIDY = 5_000
+"""So many changes are remembered for the search index before the old ones are dropped."""
 SEEN_BY_ALL = (3, 7)
 """`visible_to` of 1 and 5 is the owner's, or the owner's group's."""
 CURRENCIES = {"EUR": "Euro", "SEK": "Swedish Krona", "GBP": "Pound Sterling", "USD": "US Dollar"}
@@ -79,6 +80,7 @@ class Company:
         self.pipelines: dict[int, Record] = {}
         self.stages: dict[int, Record] = {}
         self.line_ids, self.variation_ids, self.discount_ids = count(1), count(1), count(1)
+        self._tidy_at = TIDY
         self._past: dict[tuple[str, int], list[tuple[datetime, Record | None]]] = {}
         self.add_pipeline("Sales", ("Qualified", "Offer made", "Negotiation"))
 
@@ -181,8 +183,9 @@ class Company:
                 del self._past[key]
 
     def _remember(self, kind: str, record_id: int, before: Record | None) -> None:
-        if len(self._past) > MOST_REMEMBERED:
+        if len(self._past) > self._tidy_at:
             self._catch_up()
+            self._tidy_at = 2 * len(self._past) + TIDY
         if self.switches.search_lag_seconds > 0:
             self._past.setdefault((kind, record_id), []).append((self.now(), before))
 

@@ -115,10 +115,13 @@ def _custom_problem(company: Company, field: Field, value: Any) -> str:
     if field.type == "set":
         return wholes(value) or _set_problem(field, value)
     if field.type in _LINKS:
-        kind = _LINKS[field.type]
-        there = value in company.users if kind == "user" else company.live(kind, value)
-        return whole(value) or ("" if there else f"{kind} {value} was not found")
+        return whole(value) or _link_problem(company, _LINKS[field.type], value)
     return _CHECKS[field.type](value)
+
+
+def _link_problem(company: Company, kind: str, value: int) -> str:
+    there = value in company.users if kind == "user" else company.live(kind, value)
+    return "" if there else f"{kind} {value} was not found"
 
 
 def _set_problem(field: Field, value: list[int]) -> str:
