@@ -11,6 +11,7 @@ from typing import Any
 
 from mlconnector.cli.playground import INTERFACES, Playground
 from mlconnector.secrets import variable
+from mlconnector.systems.pipedrive.emulator import API_TOKEN
 
 Control = tuple[str, str, str, dict[str, Any] | None]
 """What it does, which system, the endpoint below /_sandbox/, and what is posted (None: it is a GET)."""
@@ -54,6 +55,23 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
         ("a colleague archives a member", "mail", "do/archive", _HELEN),
         ("a member as it stands now", "mail", "do/member", _HELEN),
         ("every change of a status so far", "mail", "do/transitions", {"list": "Customers"}),
+    ),
+    "People work with Pipedrive": (
+        ("a deal is won", "crm", "do/win", {"deal_id": 1}),
+        ("a product is renamed", "crm", "do/rename_product", {"product_id": 1, "name": "ATHENS Desk, oak"}),
+        (
+            "one organization is merged into another, which stays",
+            "crm",
+            "do/merge",
+            {"kind": "organization", "gone": 8, "into": 9},
+        ),
+        ("a deal as it stands now", "crm", "do/record", {"kind": "deal", "record_id": 2}),
+        (
+            "another integration uses up tokens of the day",
+            "crm",
+            "do/spend",
+            {"tokens": 1000},
+        ),
     ),
     "Things go wrong (each once; `times`, `skip`, `method` and `path` choose)": (
         (
@@ -105,6 +123,9 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
     if playground.erp.server is not None:
         yield f"  as {playground.profile:<14}{playground.erp_base}"
     yield f"Mailchimp         {playground.mail_url}   audiences Customers and Vendors, {members} members"
+    if playground.crm is not None:
+        deals = len(playground.crm.people.records("deal"))
+        yield f"Pipedrive         {playground.crm_url}   {deals} deals; x-api-token: {API_TOKEN}"
     yield f"connection file   {file}"
     yield "state             beside it, started anew"
     yield ""
@@ -115,6 +136,8 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
     for name in ("check", "sync", "status", "explain 10000"):
         yield f"  mlconnector -c {shlex.quote(str(file))} {name}"
     for title, controls in CONTROLS.items():
+        if playground.crm is None and controls[0][1] == "crm":
+            continue
         yield ""
         yield f"{title}:"
         for control in controls:
@@ -125,7 +148,7 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
 
 def _control(playground: Playground, control: Control) -> Iterator[str]:
     about, system, endpoint, data = control
-    base = playground.erp_url if system == "erp" else playground.mail_url
+    base = {"erp": playground.erp_url, "mail": playground.mail_url, "crm": playground.crm_url}[system]
     posted = "" if data is None else f" -d {shlex.quote(json.dumps(_addressed(playground, data)))}"
     address = f"{base}/_sandbox/{endpoint}"
     yield f"  # {about}"

@@ -1,4 +1,4 @@
-"""Both emulators on ports of this machine, with data in them, and a connection file that leads there.
+"""Emulators on ports of this machine, with data in them, and a connection file that leads to two of them.
 
 What `sandbox` and `demo` share. No account, no keyring and no network beyond this machine are needed.
 """
@@ -6,7 +6,7 @@ What `sandbox` and `demo` share. No account, no keyring and no network beyond th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from mlconnector.sandbox import Clock, Emulator, Running
 from mlconnector.secrets import variable
 from mlconnector.systems.business_central.emulator import CLIENT_ID, CLIENT_SECRET, TENANT, BusinessCentral
 from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+from mlconnector.systems.pipedrive.emulator import Pipedrive
 from mlconnector.template import template
 
 COMPANY = "CRONUS International Ltd."
@@ -49,12 +50,20 @@ MEMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class Playground:
-    """Two running emulators with one clock."""
+    """Running emulators with one clock; Pipedrive, which no connection file leads to yet, only if asked for."""
 
     erp: BusinessCentral
     mail: Mailchimp
     erp_url: str
     mail_url: str
+    crm: Pipedrive | None = None
+    crm_url: str = ""
+
+    @property
+    def emulators(self) -> tuple[Emulator, ...]:
+        """Those that run."""
+        both: tuple[Emulator, ...] = (self.erp, self.mail)
+        return both if self.crm is None else (*both, self.crm)
 
     @property
     def profile(self) -> str:
@@ -109,18 +118,29 @@ def environment(file: Path, secrets: Mapping[str, str] = SECRETS) -> dict[str, s
 
 @contextmanager
 def open_playground(
-    *, customers: int, vendors: int, erp_port: int = 0, mail_port: int = 0, profile: str = ONLINE
+    *,
+    customers: int,
+    vendors: int,
+    erp_port: int = 0,
+    mail_port: int = 0,
+    crm_port: int | None = None,
+    profile: str = ONLINE,
 ) -> Iterator[Playground]:
-    """Both emulators with their data until the end of the block. ConfigError if a port cannot be had."""
+    """The emulators with their data until the end of the block. ConfigError if a port cannot be had."""
     clock = Clock()
     erp, mail = BusinessCentral(profile=profile, clock=clock), Mailchimp(clock=clock)
     erp.seed(customers, vendors)
     mail.seed(MEMBERS["Customers"], MEMBERS["Vendors"])
-    with (
-        _listening(erp, erp_port, "--erp-port") as one,
-        _listening(mail, mail_port, "--mail-port") as other,
-    ):
-        yield Playground(erp, mail, one.url, other.url)
+    with ExitStack() as stack:
+        one = stack.enter_context(_listening(erp, erp_port, "--erp-port"))
+        other = stack.enter_context(_listening(mail, mail_port, "--mail-port"))
+        if crm_port is None:
+            yield Playground(erp, mail, one.url, other.url)
+            return
+        crm = Pipedrive(clock=clock)
+        crm.seed()
+        third = stack.enter_context(_listening(crm, crm_port, "--crm-port"))
+        yield Playground(erp, mail, one.url, other.url, crm, third.url)
 
 
 def _listening(emulator: Emulator, port: int, option: str) -> Running:

@@ -35,6 +35,7 @@ Examples:
   mlconnector sandbox                              writes ./mlconnector-sandbox/sandbox.yaml
   mlconnector sandbox --folder /tmp/try --erp-port 0 --mail-port 0
   mlconnector sandbox --customers 5000 --latency 50
+  mlconnector sandbox --crm-port 8803              Pipedrive's API as well
   mlconnector sandbox --profile nav2017 --folder nav
 """
 
@@ -62,6 +63,12 @@ Examples:
     show_default=True,
     metavar="N",
     help="Port of the emulated Mailchimp; 0: any that is free.",
+)
+@click.option(
+    "--crm-port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Emulate Pipedrive too, on this port; 0: any that is free. The connection file does not use it.",
 )
 @click.option(
     "--customers", type=click.IntRange(min=5), default=60, show_default=True, metavar="N", help="In the ERP."
@@ -94,7 +101,8 @@ def command(common: Common, /, folder: Path, latency: int, **choices: Any) -> in
         stop_on_signals() as stopping,
         open_playground(**choices) as playground,
     ):
-        playground.erp.latency_seconds = playground.mail.latency_seconds = latency / 1000
+        for emulator in playground.emulators:
+            emulator.latency_seconds = latency / 1000
         file = write_connection(folder.absolute(), _note(playground) + playground.connection_text(NAME))
         _tell(common.screen(), playground, file)
         while not stopping.requested():
@@ -154,6 +162,7 @@ def _tell(screen: Screen, playground: Playground, file: Path) -> None:
                 "business_central": playground.erp_url,
                 "profile": playground.profile,
                 "mailchimp": playground.mail_url,
+                **({"pipedrive": playground.crm_url} if playground.crm else {}),
                 "environment": environment(file, playground.secrets),
             }
         )

@@ -23,6 +23,7 @@ from mlconnector.cli import program
 from mlconnector.cli.playground import SECRETS
 from mlconnector.cli.sandbox import MARK, write_connection
 
+CHOICES = ("--customers", "45", "--vendors", "15", "--crm-port", "0")
 URLS = "    base_url: {0}\n    login_url: {0}\n    base_url: {0}/3.0\n"
 
 
@@ -83,7 +84,7 @@ def read_until(process: subprocess.Popen[str], last: str, seconds: float = 30.0)
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
-    running = start(tmp_path_factory.mktemp("try") / "sandbox folder", "--customers", "45", "--vendors", "15")
+    running = start(tmp_path_factory.mktemp("try") / "sandbox folder", *CHOICES)
     yield running
     running.process.kill()
     running.process.communicate()
@@ -116,8 +117,23 @@ def test_every_curl_line_it_prints_answers_200(sandbox: Open) -> None:
     for line in lines:
         answer = sandbox.run(f"{line} -w '\\n%{{http_code}}'")
         assert answer.stdout.endswith("\n200"), (line, answer.stdout, answer.stderr)
-    kinds = set(re.findall(r'"kind": "([\w-]+)"', "\n".join(lines)))
+    kinds = set(re.findall(r'"kind": "([\w-]+)"', "\n".join(line for line in lines if "/faults" in line)))
     assert kinds == {"status", "html", "lost-answer", "cut", "slow", "expired-token", "duplicate"}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_pipedrive_listens_where_it_says_and_takes_the_token_it_names(sandbox: Open) -> None:
+    url, token = re.findall(r"Pipedrive +(\S+) .*x-api-token: (\w+)", sandbox.printed)[0]
+    answer = sandbox.run(f"curl -s -H 'x-api-token: {token}' {url}/api/v2/deals")
+    assert "Desks for the new floor" in answer.stdout
+    assert token not in sandbox.run(f"curl -s {url}/_sandbox/log").stdout
+
+
+def test_without_its_port_there_is_no_pipedrive(tmp_path: Path) -> None:
+    running = start(tmp_path / "s", "--customers", "5", "--vendors", "5")
+    running.process.kill()
+    running.process.communicate()
+    assert "Pipedrive" not in running.printed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -112,7 +112,7 @@ def read_whole(query: Query, name: str, default: int = 0) -> int:
 def read_ids(query: Query, name: str) -> list[int]:
     """A comma list of 100 ids at most."""
     ids = [part for part in query.get(name, "").split(",") if part.strip()]
-    if not all(part.strip().isdigit() for part in ids):
+    if not all(part.strip().isdecimal() for part in ids):
         raise invalid(f"{name}: must be a list of integers")
     if len(ids) > MOST_IDS:
         raise invalid(f"{name}: must contain less than or equal to {MOST_IDS} items")

@@ -21,6 +21,7 @@ ADDRESS_PARTS = (
     "subpremise", "postal_code",
 )  # fmt: skip
 TIMEZONES = {"Europe/Berlin": 315, "Europe/London": 318, "Europe/Stockholm": 330, "Europe/Tallinn": 333}
+MOST = 10**15
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{3})?Z?")
 
@@ -41,8 +42,9 @@ def whole(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    """A JSON number."""
-    return "" if isinstance(value, int | float) and not isinstance(value, bool) else "must be a number"
+    """A JSON number; NaN and what no sum can hold are none."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST
+    return "" if fits else "must be a number"
 
 
 def boolean(value: Any) -> str:
