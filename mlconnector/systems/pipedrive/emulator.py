@@ -65,7 +65,7 @@ class Pipedrive(Emulator):
         super().__init__(clock)
         self.switches = switches or Switches()
         self.company = Company(self.clock, self.switches, list(users()))
-        self.people = People(self.company)
+        self.people = People(self.company, self.lock)
         self.login = Login(self.company, frozenset(scopes))
         self.throttle = Throttle(self.clock.now, self.switches, plan, seats)
 

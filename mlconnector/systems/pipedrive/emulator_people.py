@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import mlconnector.systems.pipedrive.emulator_contacts as contacts
@@ -16,8 +17,10 @@ from mlconnector.systems.pipedrive.emulator_view import Shape
 class People:
     """Somebody who sees and may do everything. `custom` names fields as people do: `{"ERP number": "10000"}`."""
 
-    def __init__(self, company: Company) -> None:
+    def __init__(self, company: Company, lock: AbstractContextManager[Any]) -> None:
         self.company = company
+        self.lock = lock
+        """No request is answered while somebody acts."""
 
     @property
     def user(self) -> User:
@@ -28,24 +31,28 @@ class People:
 
     def record(self, kind: str, record_id: int) -> Record:
         """A record as the API shows it, deleted ones too; KeyError if it was never there."""
-        return Shape(self.company, kind).show(self._row(kind, record_id))
+        with self.lock:
+            return Shape(self.company, kind).show(self._row(kind, record_id))
 
     def records(self, kind: str) -> list[Record]:
         """All records of a kind, deleted and archived ones too."""
-        shape = Shape(self.company, kind)
-        return [shape.show(row) for row in self.company.tables[kind].listed]
+        with self.lock:
+            shape = Shape(self.company, kind)
+            return [shape.show(row) for row in self.company.tables[kind].listed]
 
     def named(self, kind: str, name: str) -> Record:
         """The first record of that name (of a deal: title) that is not deleted; KeyError if there is none."""
-        key = "title" if kind == "deal" else "name"
-        for row in self.company.tables[kind].listed:
-            if row[key] == name and not row["is_deleted"]:
-                return Shape(self.company, kind).show(row)
-        raise KeyError(name)
+        with self.lock:
+            key = "title" if kind == "deal" else "name"
+            for row in self.company.tables[kind].listed:
+                if row[key] == name and not row["is_deleted"]:
+                    return Shape(self.company, kind).show(row)
+            raise KeyError(name)
 
     def lines(self, deal_id: int) -> list[Record]:
         """The lines of a deal."""
-        return [lines.view(self.company, line) for line in self.company.lines(self._row("deal", deal_id))]
+        with self.lock:
+            return [lines.view(self.company, line) for line in self.company.lines(self._row("deal", deal_id))]
 
     def code(self, kind: str, field: str) -> str:
         """The hash of a custom field; KeyError if there is none of that name."""
@@ -55,27 +62,32 @@ class People:
 
     def add(self, kind: str, custom: Mapping[str, Any] | None = None, **fields: Any) -> int:
         """A new record; its id."""
-        body = {**fields, **self._custom(kind, custom)}
-        number: int = records.create(self.company, self.user, kind, body)["id"]
-        return number
+        with self.lock:
+            body = {**fields, **self._custom(kind, custom)}
+            number: int = records.create(self.company, self.user, kind, body)["id"]
+            return number
 
     def edit(self, kind: str, record_id: int, custom: Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Changes fields of a record."""
-        row = self.company.editable(kind, record_id, self.user)
-        records.change(self.company, kind, row, {**fields, **self._custom(kind, custom)})
+        with self.lock:
+            row = self.company.editable(kind, record_id, self.user)
+            records.change(self.company, kind, row, {**fields, **self._custom(kind, custom)})
 
     def delete(self, kind: str, record_id: int) -> None:
         """Into the bin, for 30 days."""
-        self.company.delete(kind, self.company.editable(kind, record_id, self.user))
+        with self.lock:
+            self.company.delete(kind, self.company.editable(kind, record_id, self.user))
 
     def restore(self, kind: str, record_id: int) -> None:
         """Out of the bin."""
-        self.company.change(kind, self._row(kind, record_id), {"is_deleted": False})
+        with self.lock:
+            self.company.change(kind, self._row(kind, record_id), {"is_deleted": False})
 
     def merge(self, kind: str, gone: int, into: int) -> None:
         """Merges a person or organization into another one, which survives."""
-        rows = [self.company.editable(kind, one, self.user) for one in (gone, into)]
-        contacts.merge(self.company, kind, *rows)
+        with self.lock:
+            rows = [self.company.editable(kind, one, self.user) for one in (gone, into)]
+            contacts.merge(self.company, kind, *rows)
 
     def hide(self, kind: str, record_id: int) -> None:
         """Makes a record its owner's only."""
@@ -107,25 +119,29 @@ class People:
         self, deal_id: int, product_id: int, item_price: float, quantity: float = 1, **fields: Any
     ) -> int:
         """A product on a deal; the line's id."""
-        body = {"product_id": product_id, "item_price": item_price, "quantity": quantity, **fields}
-        number: int = lines.add(self.company, self._row("deal", deal_id), [body])[0]["id"]
-        return number
+        with self.lock:
+            body = {"product_id": product_id, "item_price": item_price, "quantity": quantity, **fields}
+            number: int = lines.add(self.company, self._row("deal", deal_id), [body])[0]["id"]
+            return number
 
     def edit_line(self, deal_id: int, line_id: int, **fields: Any) -> None:
         """Changes a line of a deal."""
-        deal = self._row("deal", deal_id)
-        lines.change(self.company, deal, lines.find(self.company, deal, line_id), fields)
+        with self.lock:
+            deal = self._row("deal", deal_id)
+            lines.change(self.company, deal, lines.find(self.company, deal, line_id), fields)
 
     def remove_line(self, deal_id: int, line_id: int) -> None:
         """Takes a product off a deal."""
-        lines.remove(self.company, self._row("deal", deal_id), [line_id])
+        with self.lock:
+            lines.remove(self.company, self._row("deal", deal_id), [line_id])
 
     def discount(self, deal_id: int, amount: float, type: str = "percentage", description: str = "") -> str:
         """A discount on the whole deal; its id."""
-        body = {"type": type, "amount": amount, "description": description}
-        deal = self._row("deal", deal_id)
-        name: str = lines.add_discount(self.company, self.user, deal, body)["id"]
-        return name
+        with self.lock:
+            body = {"type": type, "amount": amount, "description": description}
+            deal = self._row("deal", deal_id)
+            name: str = lines.add_discount(self.company, self.user, deal, body)["id"]
+            return name
 
     # products and fields
 
@@ -135,25 +151,29 @@ class People:
 
     def add_variation(self, product_id: int, name: str, prices: Sequence[Mapping[str, Any]] = ()) -> int:
         """A variation of a product; its id."""
-        product = self._row("product", product_id)
-        body = {"name": name, "prices": list(prices)}
-        number: int = products.add_variation(self.company, product, body)["id"]
-        return number
+        with self.lock:
+            product = self._row("product", product_id)
+            body = {"name": name, "prices": list(prices)}
+            number: int = products.add_variation(self.company, product, body)["id"]
+            return number
 
     def add_field(self, kind: str, name: str, type: str = "varchar", options: Sequence[str] = ()) -> str:
         """A custom field; its hash."""
-        return self.company.fields[kind].create(name, type, options, self.company.stamp(), None).code
+        with self.lock:
+            return self.company.fields[kind].create(name, type, options, self.company.stamp(), None).code
 
     def rename_field(self, kind: str, name: str, new_name: str) -> str:
         """The field has another name and keeps its hash, which is returned."""
-        field = self.company.fields[kind].named(name)
-        field.name, field.update_time = new_name, self.company.stamp()
-        return field.code
+        with self.lock:
+            field = self.company.fields[kind].named(name)
+            field.name, field.update_time = new_name, self.company.stamp()
+            return field.code
 
     def delete_field(self, kind: str, name: str) -> None:
         """The field is gone, with all its values."""
-        fields = self.company.fields[kind]
-        fields.delete(fields.named(name))
+        with self.lock:
+            fields = self.company.fields[kind]
+            fields.delete(fields.named(name))
 
     def add_filter(self, **conditions: Any) -> int:
         """A saved filter: fields and what they have to be; its id."""

@@ -11,16 +11,23 @@ from mlconnector.systems.pipedrive.emulator_state import Company, Record, User
 from mlconnector.systems.pipedrive.emulator_view import Shape, read_shape
 from mlconnector.systems.pipedrive.emulator_visit import Answer, Visit, page, single
 
-KNOWN = (
-    "filter_id", "ids", "limit", "cursor", "sort_by", "sort_direction", "updated_since", "updated_until", "status",
-    "custom_fields", "include_fields", "include_option_labels", "include_labels",
-)  # fmt: skip
+PAGING = (
+    "filter_id",
+    "ids",
+    "limit",
+    "cursor",
+    "sort_by",
+    "sort_direction",
+    "updated_since",
+    "custom_fields",
+)
+LABELS = ("include_option_labels", "include_labels")
 
 
 def list_records(visit: Visit, kind: str, *, archived: bool = False) -> Answer:
     """GET of a list, or of the archived deals, which know no labels (2.1)."""
     company, query = visit.company, visit.query
-    check_parameters(query, (*KNOWN, *FILTERS[kind]), company.switches)
+    check_parameters(query, _known(kind, archived=archived), company.switches)
     shape = read_shape(company, kind, query, labels=kind != "product" and not archived)
     tests = tests_of(company, visit.user, kind, query, archived=archived)
     rows, cursor = take_page(query, company.switches, company.tables[kind].listed, tests, SORTS[kind])
@@ -28,6 +35,13 @@ def list_records(visit: Visit, kind: str, *, archived: bool = False) -> Answer:
     if cursor and company.switches.edits_during_walks:
         company.change(kind, rows[0], {})
     return answer
+
+
+def _known(kind: str, *, archived: bool) -> tuple[str, ...]:
+    """The parameters of a list (2.1)."""
+    window = () if kind == "product" else ("updated_until", "include_fields")
+    labels = () if kind == "product" or archived else LABELS
+    return (*PAGING, *FILTERS[kind], *window, *labels, *(("status",) if kind == "deal" else ()))
 
 
 def get_record(visit: Visit, kind: str) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ def seed(company: Company) -> None:
     company.clock = Clock()
     company.clock.freeze(today.now() - BEGAN)
     try:
-        _work(People(company), company.clock)
+        _work(People(company, nullcontext()), company.clock)
     finally:
         company.clock = today
     company.index()

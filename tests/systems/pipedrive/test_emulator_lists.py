@@ -102,10 +102,31 @@ def test_switch_a_moment_may_have_an_offset(crm, api):
     assert api.ids("/persons", updated_since="2026-11-02T10:00:00+01:00") == [1]
 
 
-def test_unknown_parameters_are_ignored_or_refused_by_switch(crm, api):
-    assert api.call("GET", "/persons", params={"colour": "blue"}).status_code == 200
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/persons", "colour"),
+        ("/persons", "status"),
+        ("/products", "updated_until"),
+        ("/products", "include_option_labels"),
+        ("/deals/archived", "include_labels"),
+        ("/organizations", "org_id"),
+    ],
+)
+def test_unknown_parameters_are_ignored_or_refused_by_switch(crm, api, path, name):
+    assert api.call("GET", path, params={name: "true"}).status_code == 200
     crm.switches.unknown_parameters = "refused"
-    assert api.call("GET", "/persons", params={"colour": "blue"}).status_code == 400
+    assert api.call("GET", path, params={name: "true"}).status_code == 400
+
+
+def test_switch_all_documented_parameters_are_known(crm, api):
+    crm.switches.unknown_parameters = "refused"
+    window = {"updated_since": "2026-11-02T09:00:00Z", "updated_until": "2026-11-02T09:00:00Z"}
+    known = {**window, "ids": 1, "owner_id": 21001, "limit": 5, "sort_by": "id", "custom_fields": "x"}
+    for path in ("/deals", "/deals/archived", "/persons", "/organizations"):
+        assert api.call("GET", path, params=known).status_code == 200
+    deals = {"status": "won", "org_id": 1, "stage_id": 1, "include_labels": "true"}
+    assert api.call("GET", "/deals", params={**known, **deals}).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/pipelines", "/stages"])
