@@ -10,7 +10,7 @@ Record = Mapping[str, Any]
 
 ZERO = Decimal(0)
 HUNDRED = Decimal(100)
-DECIMALS = {"JPY": 0, "ISK": 0, "KWD": 3}
+DECIMALS = {"JPY": 0}
 """Currencies that do not have two."""
 A_MONTH = {
     "annually": Decimal(1) / 12,

@@ -27,7 +27,13 @@ TIDY = 5_000
 """So many changes are remembered for the search index before the old ones are dropped."""
 SEEN_BY_ALL = (3, 7)
 """`visible_to` of 1 and 5 is the owner's, or the owner's group's."""
-CURRENCIES = {"EUR": "Euro", "SEK": "Swedish Krona", "GBP": "Pound Sterling", "USD": "US Dollar"}
+CURRENCIES = {
+    "EUR": "Euro",
+    "SEK": "Swedish Krona",
+    "GBP": "Pound Sterling",
+    "USD": "US Dollar",
+    "JPY": "Yen",
+}
 
 
 @dataclass(slots=True)

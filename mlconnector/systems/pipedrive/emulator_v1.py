@@ -10,13 +10,14 @@ from typing import Any
 
 import mlconnector.systems.pipedrive.emulator_contacts as contacts
 from mlconnector.systems.pipedrive.emulator_errors import gateway, invalid
+from mlconnector.systems.pipedrive.emulator_money import DECIMALS
 from mlconnector.systems.pipedrive.emulator_query import read_limit, read_whole
 from mlconnector.systems.pipedrive.emulator_state import CURRENCIES, KINDS, Company, Record, User, stamp
 from mlconnector.systems.pipedrive.emulator_types import whole
 from mlconnector.systems.pipedrive.emulator_view import Shape
 from mlconnector.systems.pipedrive.emulator_visit import Answer, Visit, single
 
-SYMBOLS = {"EUR": "€", "SEK": "kr", "GBP": "£", "USD": "$"}
+SYMBOLS = {"EUR": "€", "SEK": "kr", "GBP": "£", "USD": "$", "JPY": "¥"}
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)")
 _FLAT = {"value": "", "currency": "_currency", "until": "_until", "timezone_id": "_timezone_id"}
 
@@ -45,7 +46,7 @@ def list_currencies(visit: Visit) -> Answer:
     """GET /v1/currencies."""
     shown = [
         {
-            "id": number, "code": code, "name": name, "decimal_points": 2, "symbol": SYMBOLS[code],
+            "id": number, "code": code, "name": name, "decimal_points": DECIMALS.get(code, 2), "symbol": SYMBOLS[code],
             "active_flag": True, "is_custom_flag": False,
         }
         for number, (code, name) in enumerate(CURRENCIES.items(), 1)

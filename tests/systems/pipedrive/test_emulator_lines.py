@@ -54,6 +54,13 @@ def test_the_sum_is_quantity_times_price_less_the_discount_to_the_cent(api, deal
     assert value(api) == total
 
 
+def test_sums_are_rounded_as_the_currency_is(api, deal):
+    api.post("/deals/1/products", **line(item_price=33.35, quantity=3))
+    assert (api.data("/deals/1/products")[0]["sum"], value(api)) == (100.05, 100.05)
+    api.patch("/deals/1", currency="JPY")
+    assert (api.data("/deals/1/products")[0]["sum"], value(api)) == (100, 100)
+
+
 def test_switch_sums_contain_the_tax_that_comes_on_top(crm, api, deal):
     crm.switches.sums_with_tax = True
     api.post("/deals/1/products", **line(tax=19))
@@ -206,13 +213,23 @@ def test_a_product_that_is_deleted_or_not_linkable_cannot_be_added(crm, api, dea
         assert api.call("POST", "/deals/1/products", json=line(product)).status_code == 400
 
 
-def test_recurring_lines_make_the_recurring_revenue(api, deal):
+@pytest.mark.parametrize(
+    ("frequency", "cycles", "month", "year"),
+    [
+        ("annually", None, 10, 120),
+        ("semi-annually", None, 20, 240),
+        ("quarterly", None, 40, 480),
+        ("monthly", 12, 120, 1440),
+        ("weekly", 10, 520, 6240),
+    ],
+)
+def test_recurring_lines_make_the_recurring_revenue(api, deal, frequency, cycles, month, year):
     assert api.data("/deals/1")["mrr"] is None
     api.post("/deals/1/products", **line(item_price=100))
-    api.post("/deals/1/products", **line(item_price=120, billing_frequency="annually"))
-    api.post("/deals/1/products", **line(2, 5, billing_frequency="weekly", billing_frequency_cycles=10))
+    how = {"billing_frequency": frequency, "billing_frequency_cycles": cycles}
+    api.post("/deals/1/products", **line(item_price=120, **how))
     shown = api.data("/deals/1")
-    assert (shown["mrr"], shown["arr"], shown["acv"]) == (31.67, 380, 480)
+    assert (shown["mrr"], shown["arr"], shown["acv"]) == (month, year, year + 100)
 
 
 def test_a_deal_takes_twenty_recurring_lines(api, deal):
