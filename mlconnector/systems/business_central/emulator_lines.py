@@ -1,6 +1,6 @@
 """The code behind the lines of sales documents: what an item brings, what the order of fields does (2.10, 2.12, T17).
 
-Texts that the sheet does not have: those for an unknown document and for a comment with a quantity.
+Texts that the sheet does not have: for an unknown document, a comment with a quantity, more shipped than ordered.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlconnector.systems.business_central.emulator_documents import check_change
 from mlconnector.systems.business_central.emulator_field import NO_GUID, ZERO, Entity, decode_option
 from mlconnector.systems.business_central.emulator_flat import NO_DOCUMENT
 from mlconnector.systems.business_central.emulator_hooks import Effect, Hooks
-from mlconnector.systems.business_central.emulator_rows import Row
+from mlconnector.systems.business_central.emulator_rows import Row, show_number
 from mlconnector.systems.business_central.emulator_sales import HEADERS
 from mlconnector.systems.business_central.emulator_totals import (
     discount_line,
@@ -195,6 +195,8 @@ def _settle(company: Company, draft: Draft, now: int) -> None:
         if draft["shipmentDate"] == "0001-01-01":
             draft["shipmentDate"] = header["postingDate"]
     _check_object(draft, header)
+    if "shipQuantity" in draft.entity.columns:
+        _check_to_come(draft)
     settle_line(draft, header)
 
 
@@ -218,6 +220,14 @@ def _check_object(draft: Draft, header: Draft) -> None:
         )
     if line_type not in ("Comment", *_TABLES) and number:
         no_relation(draft, draft.entity.by_name["lineObjectNumber"], number, line_type)
+
+
+def _check_to_come(draft: Draft) -> None:
+    """Nothing is shipped or invoiced that was not ordered."""
+    for verb, done in (("ship", "shippedQuantity"), ("invoice", "invoicedQuantity")):
+        left, next_one = draft["quantity"] - draft[done], draft[f"{verb}Quantity"]
+        if abs(next_one) > abs(left) or next_one * left < 0:
+            raise refused(f"You cannot {verb} more than {show_number(left)} units.")
 
 
 def _changing(lines: str) -> Callable[[Company, Row], None]:

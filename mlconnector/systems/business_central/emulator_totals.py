@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 from mlconnector.systems.business_central.emulator_answers import refused
 from mlconnector.systems.business_central.emulator_company import Company
@@ -14,11 +14,12 @@ from mlconnector.systems.business_central.emulator_write import Draft
 
 CENT = Decimal("0.01")
 _HUNDRED = Decimal(100)
+_WIDE = Context(prec=80)
 
 
 def rounded(value: Decimal, unit: Decimal = CENT) -> Decimal:
     """Half away from zero, to a multiple of the currency's precision."""
-    return (value / unit).quantize(Decimal(1), ROUND_HALF_UP) * unit
+    return _WIDE.multiply(_WIDE.divide(value, unit).quantize(Decimal(1), ROUND_HALF_UP, _WIDE), unit)
 
 
 def precision(draft: Draft) -> Decimal:

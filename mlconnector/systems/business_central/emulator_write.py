@@ -23,6 +23,8 @@ from mlconnector.systems.business_central.emulator_field import (
 from mlconnector.systems.business_central.emulator_rows import Row, Table, etag_of, read_stamp
 
 SALESPEOPLE = frozenset({"", "BC", "EH", "HR", "JO", "LM", "OF", "RB"})
+MOST = 10**18
+"""A decimal has 38 digits in SQL, 20 of them behind the point."""
 NAMED = ("customers", "contacts")
 """Entity sets whose records need a displayName."""
 RELATION_ERROR = (
@@ -159,7 +161,7 @@ def wire_value(field: Field, value: Any) -> Any:
     """A JSON value as the field holds it: codes in upper case, lengths enforced, enums known (section 2.0)."""
     if field.kind in ("text", "code"):
         return _text(field, value)
-    if field.kind == "decimal" and isinstance(value, int | Decimal) and not isinstance(value, bool):
+    if field.kind == "decimal" and isinstance(value, int | Decimal) and _is_number(value):
         return Decimal(value)
     if field.kind == "int" and isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -176,6 +178,10 @@ def wire_value(field: Field, value: Any) -> Any:
     if field.kind == "datetime" and isinstance(value, str) and (ticks := read_stamp(value)) is not None:
         return ticks
     raise bad_request(f"Unable to convert value to {field.kind.capitalize()}")
+
+
+def _is_number(value: int | Decimal) -> bool:
+    return not isinstance(value, bool) and -MOST < value < MOST
 
 
 def _text(field: Field, value: Any) -> str:

@@ -125,6 +125,14 @@ def test_an_order_in_parts_stays_until_the_last(api, order):
     assert totals == [1000.8, 1000.8]
 
 
+@pytest.mark.parametrize("verb", ["ship", "invoice"])
+def test_no_more_goes_out_than_was_ordered(api, order, verb):
+    line = api.get(f"salesOrders({order['id']})/salesOrderLines")["value"][0]
+    path, headers = f"salesOrderLines({line['id']})", {"If-Match": "*"}
+    answer = api.error("PATCH", path, json={f"{verb}Quantity": 3}, headers=headers)
+    assert answer == (*DIALOG, f"You cannot {verb} more than 2 units.")
+
+
 def test_an_order_without_lines_is_not_posted(api):
     text = "Please add at least one line item to the document."
     empty = make(api, "salesOrders")
