@@ -4,8 +4,8 @@ With another `profile` it is a server of one's own or NAV (E4, E30): API v2.0, v
 Windows credentials. Documents, contacts, items and `$batch` are there in API v2.0 only; `setup` has the switches of the
 company and of what the sheet calls uncertain, `people` what is done in the client.
 
-Left out until an issue needs them: webhooks (E25, E26), pictures, PDFs, attachments, dimensions, quotes, credit memos
-and purchases, ledger entries, journals, writes to pages and to old versions, OData v3 beyond its service document,
+Left out until an issue needs them: webhooks (E25, E26), pictures, PDFs, attachments, dimension sets, quotes, credit
+memos and purchases, ledger entries, journals, writes to pages and to old versions, OData v3 beyond its service list,
 Kerberos, the post code table, cascades of a renamed code. Answers carry Content-Length where the real ones are chunked.
 """
 

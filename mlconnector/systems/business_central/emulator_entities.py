@@ -28,6 +28,10 @@ from mlconnector.systems.business_central.emulator_masters import (
     ACCOUNTS,
     COUNTRIES_REGIONS,
     CURRENCIES,
+    DEFAULT_DIMENSIONS,
+    DEFAULT_DIMENSIONS_OF,
+    DIMENSION_VALUES,
+    DIMENSIONS,
     EXCHANGE_RATES,
     GENERAL_GROUPS,
     INVENTORY_GROUPS,
@@ -131,6 +135,7 @@ CUSTOMERS = entity_set(
         Navigation("paymentMethod", "paymentMethods", "paymentMethodId"),
         Navigation("customerFinancialDetail", "customerFinancialDetails", "id"),
         Navigation("contactsInformation", "contactsInformation", "id", many=True),
+        DEFAULT_DIMENSIONS_OF,
     ),
 )
 
@@ -192,6 +197,7 @@ VENDORS = entity_set(
         Navigation("paymentTerm", "paymentTerms", "paymentTermsId"),
         Navigation("paymentMethod", "paymentMethods", "paymentMethodId"),
         Navigation("contactsInformation", "contactsInformation", "id", many=True),
+        DEFAULT_DIMENSIONS_OF,
     ),
 )
 
@@ -225,5 +231,8 @@ ENTITIES: Mapping[str, Entity] = {
         LOCATIONS,
         ACCOUNTS,
         EXCHANGE_RATES,
+        DIMENSIONS,
+        DIMENSION_VALUES,
+        DEFAULT_DIMENSIONS,
     )
 }

@@ -12,9 +12,11 @@ _LINES = ("salesOrderLines", "salesInvoiceLines")
 _NAMED = re.compile(r"\b(?:id|documentId)\s+eq\s+[0-9a-f]", re.IGNORECASE)
 
 
-def check_flat(entity: Entity, filter_text: str) -> None:
-    """400 for lines without a document, and for the contacts of nobody."""
-    if entity.name in _LINES and not _NAMED.search(filter_text):
+def check_flat(entity: Entity, method: str, filter_text: str) -> None:
+    """400 for lines without a document, and for the contacts and dimensions of nobody."""
+    if entity.name in _LINES and method == "GET" and not _NAMED.search(filter_text):
         raise refused(NO_DOCUMENT)
     if entity.name == "contactsInformation":
         raise refused("id type not specified.")
+    if entity.name == "defaultDimensions":
+        raise refused("You must get to the parent first to get to the default dimensions.")

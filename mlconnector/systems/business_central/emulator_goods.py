@@ -11,6 +11,7 @@ from mlconnector.systems.business_central.emulator_columns import (
     stamp_column,
 )
 from mlconnector.systems.business_central.emulator_field import Field, Navigation
+from mlconnector.systems.business_central.emulator_masters import DEFAULT_DIMENSIONS_OF
 
 
 def _pair(stem: str, target: str, length: int) -> tuple[Field, Field]:
@@ -54,6 +55,7 @@ ITEMS = entity_set(
             "generalProductPostingGroup", "generalProductPostingGroups", "generalProductPostingGroupId"
         ),
         Navigation("itemVariants", "itemVariants", "itemId", many=True),
+        DEFAULT_DIMENSIONS_OF,
     ),
 )
 

@@ -12,10 +12,11 @@ from mlconnector.systems.business_central.emulator_columns import (
     entity_set,
     id_column,
     number_column,
+    option_column,
     reach_columns,
     stamp_column,
 )
-from mlconnector.systems.business_central.emulator_field import encode_option
+from mlconnector.systems.business_central.emulator_field import Navigation, encode_option
 
 PAYMENT_TERMS = code_table(
     "paymentTerms",
@@ -165,3 +166,49 @@ EXCHANGE_RATES = entity_set(
     hidden=(column("place", "text"),),
     verbs=READ_ONLY,
 )
+
+DIMENSIONS = code_table(
+    "dimensions",
+    "dimension",
+    "Dimension",
+    column("displayName", "text", 30, caption="Name"),
+    column("consolidationCode", "code", 20),
+    length=20,
+    navigation=(Navigation("dimensionValues", "dimensionValues", "dimensionId", many=True),),
+    verbs=READ_ONLY,
+)
+DIMENSION_VALUES = entity_set(
+    "dimensionValues",
+    "dimensionValue",
+    "Dimension Value",
+    (
+        id_column(),
+        column("code", "code", 20),
+        column("dimensionId", "guid"),
+        column("displayName", "text", 50),
+        column("consolidationCode", "code", 20),
+        stamp_column("R"),
+    ),
+    key="place",
+    hidden=(column("place", "text"),),
+    verbs=READ_ONLY,
+)
+DEFAULT_DIMENSIONS = entity_set(
+    "defaultDimensions",
+    "defaultDimension",
+    "Default Dimension",
+    (
+        id_column(),
+        option_column("parentType", "", "Customer", "Item", "Vendor", "Employee"),
+        column("parentId", "guid"),
+        column("dimensionId", "guid", refers="dimensions"),
+        column("dimensionCode", "code", 20, access="R"),
+        column("dimensionValueId", "guid", refers="dimensionValues"),
+        column("dimensionValueCode", "code", 20, access="R"),
+        option_column("postingValidation", "", "Code Mandatory", "Same Code", "No Code"),
+        stamp_column("R"),
+    ),
+    key="place",
+    hidden=(column("place", "text"),),
+)
+DEFAULT_DIMENSIONS_OF = Navigation("defaultDimensions", "defaultDimensions", "parentId", many=True)

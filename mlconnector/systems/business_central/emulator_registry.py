@@ -9,6 +9,7 @@ from mlconnector.systems.business_central.emulator_contacts import (
     CUSTOMER_HOOKS,
     VENDOR_HOOKS,
 )
+from mlconnector.systems.business_central.emulator_dimensions import DEFAULT_DIMENSION_HOOKS
 from mlconnector.systems.business_central.emulator_documents import INVOICE_HOOKS, ORDER_HOOKS
 from mlconnector.systems.business_central.emulator_hooks import Hooks
 from mlconnector.systems.business_central.emulator_items import ITEM_HOOKS, TAX_GROUP_HOOKS, VARIANT_HOOKS
@@ -20,6 +21,7 @@ HOOKS: Mapping[str, Hooks] = {
     "contacts": CONTACT_HOOKS,
     "items": ITEM_HOOKS,
     "itemVariants": VARIANT_HOOKS,
+    "defaultDimensions": DEFAULT_DIMENSION_HOOKS,
     "taxGroups": TAX_GROUP_HOOKS,
     "salesOrders": ORDER_HOOKS,
     "salesOrderLines": ORDER_LINE_HOOKS,

@@ -22,6 +22,7 @@ from mlconnector.systems.business_central.emulator_entities import ENTITIES
 from mlconnector.systems.business_central.emulator_rows import SECOND, Row, round_stamp, sql_stamp
 from mlconnector.systems.business_central.emulator_seed_sales import (
     DAY,
+    fill_dimensions,
     more_items,
     sales_tables,
     seed_contacts,
@@ -147,6 +148,7 @@ def fill_company(company: Company, now: datetime) -> None:
     for name, records in tables.items():
         table = company.tables[name]
         table.load([_record(company, name, record, stamp) for record in records])
+    fill_dimensions(company, stamp)
 
 
 def _coded(names: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ _UNITS = {"PCS": ("Piece", "EA"), "BOX": ("Box", "BX"), "HOUR": ("Hour", "HUR"),
 _TAX_GROUPS = {"STANDARD": ("Standard rate", 19), "REDUCED": ("Reduced rate", 7), "ZERO": ("No VAT", 0)}
 _CATEGORIES = {"CHAIR": "Office Chair", "DESK": "Office Desk", "SUPPLIERS": "Office Supplies"}
 _ACCOUNTS = {"6110": "Sales, Retail - Domestic", "6810": "Fees and Charges", "6910": "Invoice Rounding"}
+_DIMENSIONS = {"AREA": ("NORTH", "SOUTH"), "CUSTOMERGROUP": ("LARGE", "MEDIUM", "SMALL")}
 _EUROS: Mapping[str, int | str] = {
     "EUR": 100,
     "CHF": 104,
@@ -52,6 +53,7 @@ def sales_tables(lcy: str) -> dict[str, list[dict[str, Any]]]:
             {"code": code, "displayName": name, "percent": percent}
             for code, (name, percent) in _TAX_GROUPS.items()
         ],
+        "dimensions": [{"code": code, "displayName": code.title()} for code in _DIMENSIONS],
         "accounts": [{"number": number, "displayName": name} for number, name in _ACCOUNTS.items()],
         "currencyExchangeRates": [_rate(code, lcy) for code in _EUROS if code != lcy],
     }
@@ -71,6 +73,18 @@ def _rate(code: str, lcy: str) -> dict[str, Any]:
         "relationalExchangeRateAmount": round(worth, 4),
         "place": f"{code}/{day}",
     }
+
+
+def fill_dimensions(company: Company, stamp: int) -> None:
+    """The values of each dimension."""
+    table, rows = company.tables["dimensionValues"], []
+    for dimension in company.tables["dimensions"].rows:
+        for code in _DIMENSIONS[dimension.key]:
+            draft = company.draft(table.entity)
+            draft["code"], draft["displayName"], draft["dimensionId"] = code, code.title(), dimension.id
+            draft["place"], draft[STAMP] = f"{dimension.id}/{code}", stamp
+            rows.append(table.make(draft.values))
+    table.load(rows)
 
 
 # items

@@ -141,11 +141,11 @@ def _serve_set(call: Call, entity: Entity, key: str | None, place: Place | None 
     method = call.request.method
     _check_verb(call, entity, method, whole_set=key is None)
     check_rights(call, entity, method)
+    if place is None and key is None:
+        check_flat(entity, method, call.request.query.get("$filter", ""))
     if method == "POST":
         return _create(call, entity, place)
     if key is None:
-        if place is None:
-            check_flat(entity, call.request.query.get("$filter", ""))
         return list_rows(call, entity, place)
     row = _row(call, entity, key)
     if place is not None and all(row is not one for one in place.rows(call)):
@@ -169,7 +169,7 @@ def _serve_count(call: Call, entity: Entity, segments: Sequence[str]) -> Reply:
         raise not_found(segments[0])
     _check_verb(call, entity, call.request.method, whole_set=True)
     check_rights(call, entity, "GET")
-    check_flat(entity, call.request.query.get("$filter", ""))
+    check_flat(entity, "GET", call.request.query.get("$filter", ""))
     return count_all(call, entity)
 
 
