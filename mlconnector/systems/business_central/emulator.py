@@ -69,8 +69,8 @@ class BusinessCentral(Emulator):
 
     `profile` is `online` or one of `emulator_profile.PROFILES`; `**server` are switches of `server` (see `Server`).
 
-    The in-process calls (`add`, `edit`, …) do what a person would do in the client, without the checks of the API;
-    they act on the first company unless `company` names another one.
+    The in-process calls (`add`, `edit`, …) do what a person would do in the client, without the checks of the API but
+    for sales documents and their lines; they act on the first company unless `company` names another one.
     """
 
     name = "business_central"
