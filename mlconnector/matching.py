@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from mlconnector.decide import WAITS
 from mlconnector.lanes import Job, Lanes, Planned
-from mlconnector.model import Action, Outcome, Step
+from mlconnector.model import Action, LedgerEntry, Outcome, Step
 
 Found = Mapping[str, Sequence[str]]
 """Remote ids by key."""
@@ -17,7 +17,7 @@ SHOWN = 5
 """So many candidates are named where one would have to be chosen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Matching:
     """Asks the target by key, in one call for all plans of a batch."""
 
@@ -25,6 +25,8 @@ class Matching:
     lanes: Lanes
     _made: dict[str, str] = field(default_factory=dict)
     """Keys of the records that this run makes, and whose they are: the first of two that match each other is made."""
+    _unclear: Mapping[str, LedgerEntry] = field(default_factory=dict)
+    """Keys under which a record of an earlier send may be there, whose answer got lost."""
 
     def look_where_they_are(self, plans: Sequence[Planned]) -> None:
         """Of records that leave or that nothing is sent for, and that may be at some keys: finds out at which."""
@@ -55,6 +57,7 @@ class Matching:
         keys = {key for keys in looked_for.values() for key in keys}
         found = self.job.target.find(self.job.flow.into, keys) if keys else {}
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
+        self._unclear = self.job.ledger.unclear(self.job.flow.name) if keys else {}
         for plan in creates:
             self._settle(plan, looked_for.get(plan.source_id, ()), found, linked)
 
@@ -75,7 +78,9 @@ class Matching:
         hits = list(dict.fromkeys(hit for one in (each[:1] if in_order else each) for hit in one))
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
-        if unclear and not self.job.entity.upserts:
+        if in_order and not self._may_have(keys, plan.source_id):
+            plan.decided = WAITS
+        elif unclear and not self.job.entity.upserts:
             plan.decided = _undecided(hits, free)
         elif free:
             action: Action = "link" if self.job.adopt else "update"
@@ -85,16 +90,14 @@ class Matching:
             plan.decided = Outcome(
                 "held", code="no-match", reason="nothing there matches; a sync makes it new"
             )
-        elif in_order and not self._may_make(step, plan.source_id):
-            plan.decided = WAITS
+        elif in_order:
+            self._made.update(dict.fromkeys(keys, plan.source_id))
 
-    def _may_make(self, step: Step, source_id: str) -> bool:
-        """Not while another record is being made that it would match."""
-        keys = step.mapped.match if step.mapped is not None else ()
-        if any(self._made.get(key, source_id) != source_id for key in keys):
-            return False
-        self._made.update(dict.fromkeys(keys, source_id))
-        return True
+    def _may_have(self, keys: Sequence[str], source_id: str) -> bool:
+        """Not while another record is being made, or may have been, that it would match."""
+        unclear = (self._unclear[key].source_id for key in keys if key in self._unclear)
+        made = {self._made[key] for key in keys if key in self._made} & self.lanes.under_way
+        return all(other == source_id for other in (*unclear, *made))
 
     def _is_anothers(self, hit: str, source_id: str) -> bool:
         if not self.job.keep_links:

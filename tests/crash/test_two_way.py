@@ -111,7 +111,8 @@ class ToySystem:
         if found.write:
             self.writes += 1
             self.put(id_, **found.write)
-        told = self.records[id_].keys() if not step.seen else step.changed or mapped.body.keys()
+        told = mapped.body.keys() if step.changed is None else step.changed
+        told = told if step.seen else self.records[id_].keys()
         now = {name: self.records[id_][name] for name in told if name not in found.kept}
         return Outcome("updated" if found.write else "unchanged", id_, now=now)
 
