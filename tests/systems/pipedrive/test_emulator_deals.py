@@ -190,13 +190,20 @@ def test_switch_a_get_of_a_deleted_record_has_three_answers(crm, api, kind, how,
 
 def test_a_deal_that_never_was_is_404_in_the_classic_shape(api):
     status, body = api.refusal("GET", "/deals/5")
-    assert (status, body["error"], body["data"]) == (404, "Entity was not found", None)
+    assert (status, body["success"]) == (404, False)
+    assert (body["error"], body["error_info"], body["data"]) == (
+        "Entity was not found",
+        "Object was not found.",
+        None,
+    )
     assert api.refusal("PATCH", "/deals/5", json={"title": "x"})[0] == 404
 
 
 def test_include_fields_adds_counts(crm, api):
-    crm.fill(organizations=1, persons=2, products=1, won_deals=1, lines=2)
+    crm.fill(organizations=1, persons=3, products=1, won_deals=1, lines=2)
     crm.people.add("deal", title="x", org_id=1)
+    crm.people.delete("person", 3)
+    crm.people.add("person", name="Nobody's")
     assert [row["products_count"] for row in api.data("/deals", include_fields="products_count")] == [2, 0]
     row = api.data(
         "/organizations/1", include_fields="open_deals_count,won_deals_count,people_count,closed_deals_count"
@@ -207,6 +214,8 @@ def test_include_fields_adds_counts(crm, api):
         2,
         1,
     )
+    row = api.data("/persons/1", include_fields="next_activity_id,files_count,related_won_deals_count")
+    assert pick(row, "next_activity_id", "files_count", "related_won_deals_count") == (None, 0, 0)
     assert "products_count" not in api.data("/deals/1")
     assert api.call("GET", "/deals", params={"include_fields": "colour"}).status_code == 400
 

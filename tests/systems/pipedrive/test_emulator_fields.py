@@ -46,6 +46,14 @@ def test_a_new_field_gets_a_hash_and_answers_200(api, kind):
     assert api.data(f"/{kind}Fields/{made['field_code']}") == made
 
 
+def test_people_know_a_field_by_its_name(crm):
+    code = crm.people.add_field("person", "ERP id")
+    assert crm.people.code("person", "ERP id") == crm.people.code("person", code) == code
+    for unknown in ("Name", "erp id"):
+        with pytest.raises(KeyError):
+            crm.people.code("person", unknown)
+
+
 def test_hashes_differ_and_names_may_repeat(api):
     codes = [api.post("/dealFields", field_name="x", field_type="text")["field_code"] for _ in range(2)]
     api.call("DELETE", f"/dealFields/{codes[1]}")
@@ -82,6 +90,7 @@ def test_a_renamed_field_keeps_its_hash(crm, api):
         {"field_name": "x", "field_type": "set", "options": ["A"]},
         {"field_name": "x", "field_type": "text", "options": [{"label": "A"}]},
         {"field_name": "x", "field_type": "text", "key": "abc"},
+        ["x"],
     ],
 )
 def test_a_field_that_cannot_be_is_refused(api, body):

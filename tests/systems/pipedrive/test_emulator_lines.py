@@ -166,8 +166,14 @@ def test_the_deals_of_lines_are_required_and_a_hundred_at_most(api, deal_ids):
 def test_a_hundred_lines_are_added_at_once_or_none(api, deal):
     answer = api.call("POST", "/deals/1/products/bulk", json={"data": [line(), line(2, 5, 3)]})
     assert (answer.status_code, [row["sum"] for row in answer.json()["data"]]) == (201, [10, 15])
-    for bad in ([line()] * 101, [line(), line(99)], []):
-        assert api.call("POST", "/deals/1/products/bulk", json={"data": bad}).status_code == 400
+    for bad in (
+        {"data": [line()] * 101},
+        {"data": [line(), line(99)]},
+        {"data": []},
+        {"items": [line()]},
+        [line()],
+    ):
+        assert api.call("POST", "/deals/1/products/bulk", json=bad).status_code == 400
     assert (len(api.data("/deals/1/products")), value(api)) == (2, 25)
 
 
