@@ -18,7 +18,7 @@ def seeded(crm):
     return crm
 
 
-def act(api, name, **data):
+def act(api, name, /, **data):
     return requests.post(f"{api.url}/_sandbox/do/{name}", json=data, timeout=10)
 
 
@@ -76,6 +76,10 @@ def test_people_act_over_http_too(crm, api):
     refused = act(api, "add", kind="deal")
     assert (refused.status_code, refused.json()) == (400, {"error": "Validation failed: title: is required"})
     assert act(api, "edit", kind="deal", record_id=9, title="y").status_code == 400
+    assert act(api, "named", kind="deal", name="x").json()["id"] == 1
+    act(api, "delete", kind="deal", record_id=1)
+    with pytest.raises(KeyError):
+        crm.people.named("deal", "x")
     assert "win" in str(act(api, "nonsense").json()["known"])
 
 

@@ -25,6 +25,7 @@ def test_a_new_person_answers_200_and_its_name_is_split(api):
 def test_first_and_last_name_make_the_name(api):
     assert api.post("/persons", first_name="Anna", last_name="Lind")["name"] == "Anna Lind"
     assert api.patch("/persons/1", last_name="Berg")["name"] == "Anna Berg"
+    assert api.patch("/persons/1", first_name="Ida")["name"] == "Ida Berg"
     assert api.call("POST", "/persons", json={"emails": []}).status_code == 400
 
 

@@ -75,6 +75,8 @@ def test_fields_are_listed_in_pages_built_in_ones_first(crm, api, kind):
 def test_a_renamed_field_keeps_its_hash(crm, api):
     code = crm.people.add_field("person", "ERP id")
     assert api.patch(f"/personFields/{code}", field_name="ERP number")["field_code"] == code
+    assert api.patch(f"/personFields/{code}", description="from the ERP")["field_name"] == "ERP number"
+    assert api.call("PATCH", f"/personFields/{code}", json={"field_name": ""}).status_code == 400
     assert crm.people.rename_field("person", "ERP number", "Number") == code
     assert api.data(f"/personFields/{code}")["field_name"] == "Number"
 
@@ -121,8 +123,8 @@ def test_a_built_in_field_cannot_be_deleted_and_an_unknown_one_is_404(api):
 def test_options_are_written_in_bulk_all_or_none(crm, api):
     code = crm.people.add_field("deal", "Priority", "enum", ["Low", "High"])
     low, high = (option["id"] for option in api.data(f"/dealFields/{code}")["options"])
-    added = api.call("POST", f"/dealFields/{code}/options", json=[{"label": "Top"}]).json()["data"]
-    assert [one["label"] for one in added] == ["Top"]
+    added = api.call("POST", f"/dealFields/{code}/options", json=[{"label": "Top"}]).json()
+    assert ([one["label"] for one in added["data"]], added["success"]) == (["Top"], True)
     bad = [{"id": low, "label": "Lowest"}, {"id": 9999, "label": "x"}]
     assert api.call("PATCH", f"/dealFields/{code}/options", json=bad).status_code == 400
     changed = api.call("PATCH", f"/dealFields/{code}/options", json=[{"id": low, "label": "Least"}])

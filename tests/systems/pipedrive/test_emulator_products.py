@@ -98,6 +98,7 @@ def test_variations_have_prices_of_their_own(api):
     oak = made.json()["data"]
     assert (made.status_code, oak["prices"][0]["product_variation_id"]) == (201, oak["id"])
     assert api.patch("/products/1/variations/1", name="Dark oak")["prices"] == oak["prices"]
+    assert api.patch("/products/1/variations/1", prices=[SEK])["name"] == "Dark oak"
     assert [row["name"] for row in api.data("/products/1/variations")] == ["Dark oak"]
     assert api.call("DELETE", "/products/1/variations/1").json()["data"] == {"id": 1}
     assert api.call("PATCH", "/products/1/variations/1", json={"name": "x"}).status_code == 404

@@ -31,6 +31,7 @@ def test_currencies_have_codes_and_decimals(api):
 def test_fields_of_v1_have_keys_and_their_pages_no_wrapper(crm, api):
     code = crm.people.add_field("deal", "ERP id")
     answer = api.get("/v1/dealFields", start=0, limit=4)
+    assert answer["success"] is True
     assert answer["additional_data"] == {"start": 0, "limit": 4, "more_items_in_collection": True}
     assert [row["key"] for row in answer["data"]][:2] == ["id", "title"]
     last = api.data("/v1/dealFields", limit=500)[-1]
