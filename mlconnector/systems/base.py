@@ -121,12 +121,37 @@ class Connected(Protocol):
         ...
 
     def usage(self) -> Mapping[str, int]:
-        """Counts since it was opened: `calls`, `retries`, `throttled`."""
+        """Counts since it was opened: `calls`, `retries`, `throttled`, and `tokens` where calls are paid in them."""
         ...
 
     def close(self) -> None:
         """Ends the connections it holds."""
         ...
+
+
+class LoggingIn(Protocol):
+    """One log-in by a person with a browser, from the address to open to the secrets that are stored."""
+
+    @property
+    def url(self) -> str:
+        """What to open in a browser; it is good for this log-in only."""
+        ...
+
+    def receive(self, seconds: float) -> str:
+        """Waits on this machine for the browser to come back; the address it came with. Raises ConnectorError."""
+        ...
+
+    def finish(self, address: str) -> str:
+        """Takes the address that came back, stores the secrets (`Tools.vault`), and says who is logged in."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogIn:
+    """How `mlconnector login` logs in: the secrets it `gives` need not be stored before."""
+
+    gives: tuple[str, ...]
+    start: Callable[[Any, Mapping[str, str], Tools], LoggingIn]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +165,7 @@ class System:
     `fields(settings, entity)` gives the fields that can be mapped with these settings, where they differ from the
     entity's, and `owner(settings)` what has them. `origin(settings)` says what the ids of its records mean, in the
     words of the connection file: `ids` how a record is called, the others whose records they are. What is alike means
-    the same records.
+    the same records. `login` is given where somebody has to log in with a browser once.
     `connect(settings, secrets, tools)` returns without talking to the vendor.
     """
 
@@ -155,6 +180,7 @@ class System:
     origin: Callable[[Any], Mapping[str, str]] = lambda settings: {}
     authorities: tuple[str, ...] = ()
     owner: Callable[[Any], str] | None = None
+    login: LogIn | None = None
 
     def fields_of(self, settings: Any, entity: str) -> Mapping[str, FieldInfo]:
         """The fields of an entity; `settings` is None where nothing is known of the server."""

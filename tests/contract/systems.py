@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
@@ -24,6 +25,7 @@ from mlconnector.systems.business_central.emulator import (
     BusinessCentral,
 )
 from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+from mlconnector.systems.pipedrive.emulator import API_TOKEN, Pipedrive
 
 NOON = datetime(2026, 7, 21, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -66,6 +68,8 @@ class TargetCase:
     stored: Callable[[], Mapping[str, str]]
     """Key → value of what is there (archived or removed records left out)."""
     sleeps: list[float] = field(default_factory=list)
+    returns: bool = True
+    """Whether what was removed comes back by writing it."""
 
     def target(self) -> Target:
         """As at the start of a run."""
@@ -181,6 +185,95 @@ def mailchimp() -> Iterator[TargetCase]:
         )
 
 
+@contextmanager
+def pipedrive_source(kind: str) -> Iterator[SourceCase]:
+    """Records of one kind (deals are won and have a line) in pages of three; the clock stands still at noon."""
+    emulator = Pipedrive(plan=None)
+    emulator.clock.freeze(NOON)
+    people, table = emulator.people, emulator.company.tables[kind]
+    title = "title" if kind == "deal" else "name"
+    flow = Flow(
+        "f", "crm", kind, "erp", "customer", _no_map, paths=frozenset({title, "custom_fields.Region"})
+    )
+    people.add_field(kind, "Region", "enum", ["North", "South"])
+    people.add("product", name="Sold in every deal") if kind == "deal" else None
+
+    def row(name: str) -> dict[str, Any]:
+        return next(one for one in table.listed if one[title] == name)
+
+    def add(name: str) -> None:
+        number = people.add(kind, **{title: name})
+        if kind == "deal":
+            people.add_line(number, 1, 10.5, 2)
+            people.win(number)
+
+    def late(name: str) -> Callable[[], Any]:
+        stamp = {"update_time": emulator.company.stamp()}
+        return lambda: emulator.company.change(kind, row(name), stamp, stamped=False)
+
+    with Running(emulator) as served:
+        system = load_system("pipedrive")
+        settings = system.settings(base_url=served.url, page_size=3, lines_days=0)
+        yield SourceCase(
+            emulator=emulator,
+            entity=kind,
+            page=3,
+            connect=lambda: system.connect(settings, {"api_token": API_TOKEN}, _tools(emulator, [])).source(
+                [flow]
+            ),
+            add=add,
+            edit=lambda name: people.edit(kind, row(name)["id"], visible_to=3),
+            late=late,
+            blank=lambda name: row(name).update(update_time=None),
+            delete=lambda name: people.delete(kind, row(name)["id"]),
+            id_of=lambda name: str(row(name)["id"]),
+            name_of=lambda record: str(record[title]),
+            never_there="999999",
+        )
+
+
+@contextmanager
+def pipedrive_target(kind: str) -> Iterator[TargetCase]:
+    """An empty account; organizations are known by name, products by code."""
+    emulator = Pipedrive(plan=None)
+    emulator.people.add_field(kind, "Value"), emulator.people.add_field(kind, "Choice", "enum", ["Yes", "No"])
+    prefix = "code" if kind == "product" else "name"
+    flow = Flow("f", "erp", "customer", "crm", kind, _no_map)
+    sleeps: list[float] = []
+
+    def mapped(name: str, value: str) -> Mapped:
+        body = {"name": name, "custom_fields.Value": value}
+        body |= {"code": name} if kind == "product" else {}
+        body |= {"custom_fields.Choice": "Perhaps"} if name == "bad" else {}
+        return Mapped(f"{prefix}:{name}", body, value.encode())
+
+    def stored() -> Mapping[str, str]:
+        value = emulator.people.code(kind, "Value")
+        rows = [row for row in emulator.people.records(kind) if not row["is_deleted"]]
+        return {f"{prefix}:{row[prefix]}": row["custom_fields"][value] for row in rows}
+
+    with Running(emulator) as served:
+        system = load_system("pipedrive")
+        settings, options = system.settings(base_url=served.url), SimpleNamespace(conflict="source")
+
+        def connect() -> Target:
+            tools = _tools(emulator, sleeps)
+            return system.connect(settings, {"api_token": API_TOKEN}, tools).target(flow, options)
+
+        yield TargetCase(
+            emulator=emulator,
+            into=kind,
+            entity=system.entities[kind],
+            connect=connect,
+            mapped=mapped,
+            key=lambda name: f"{prefix}:{name}",
+            bad="bad",
+            stored=stored,
+            sleeps=sleeps,
+            returns=False,
+        )
+
+
 def _ignore(_: object) -> None:
     return None
 
@@ -196,5 +289,13 @@ SOURCES: Mapping[str, Callable[[], AbstractContextManager[SourceCase]]] = {
     "nav2018, API beta": partial(business_central, "nav2018", "beta"),
     "nav2018, pages": partial(business_central, "nav2018", "odata"),
     "nav2017, pages": partial(business_central, "nav2017", "odata"),
+    **{
+        f"pipedrive {kind}": partial(pipedrive_source, kind)
+        for kind in ("organization", "person", "product", "deal")
+    },
 }
-TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {"mailchimp": mailchimp}
+TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {
+    "mailchimp": mailchimp,
+    "pipedrive organization": partial(pipedrive_target, "organization"),
+    "pipedrive product": partial(pipedrive_target, "product"),
+}

@@ -32,7 +32,9 @@ def read(case: SourceCase, since: str | None = None, **window: Any) -> list[Batc
 
 
 def names(case: SourceCase, batches: list[Batch]) -> list[str]:
-    return [case.name_of(change.record) for batch in batches for change in batch.changes]
+    """Of the records that are there; a source may tell deletions too."""
+    changes = [change for batch in batches for change in batch.changes if change.kind == "upsert"]
+    return [case.name_of(change.record) for change in changes]
 
 
 def days_ago(case: SourceCase, days: float) -> str:

@@ -107,9 +107,9 @@ def test_a_write_without_an_answer_can_be_repeated(
     left = [s for s, one in zip(steps, outcomes, strict=True) if one.status not in DONE]
     found = case.target().find(case.into, [case.key(step.source_id) for step in left])
     repeated = [
-        replace(step, again=True)
-        if case.entity.upserts
-        else case.update(step.source_id, found[case.key(step.source_id)][0], "first", again=True)
+        case.update(step.source_id, found[case.key(step.source_id)][0], "first", again=True)
+        if not case.entity.upserts and found.get(case.key(step.source_id))
+        else replace(step, again=True)
         for step in left
     ]
     assert all(one.status in DONE for one in write(case, *repeated))
@@ -138,7 +138,8 @@ def test_trouble_with_any_call_makes_nothing_twice_and_loses_nothing(
             ],
         )
     )
-    assert [one.status in (*DONE, "removed") for one in changed] == [True] * 4
+    made_once = () if case.entity.upserts or method != "POST" else ("unknown",)
+    assert [one.status in (*DONE, "removed", *made_once) for one in changed] == [True] * 4
     assert case.stored() == {case.key("n0"): "second", case.key("n9"): "first", case.key("other"): "second"}
 
 
@@ -161,6 +162,9 @@ def test_what_was_removed_can_be_written_again(case: TargetCase, count: int) -> 
             for step, one in zip(steps, removed, strict=True)
         ],
     )
+    if not case.returns:
+        assert {(one.status, one.code) for one in back} == {("failed", "counterpart-gone")}
+        return
     assert all(one.status in DONE for one in back)
     assert case.stored() == values(case, steps, "second")
 
@@ -226,6 +230,10 @@ def test_passing_trouble_is_waited_out(case: TargetCase, count: int, status: int
     target = case.target()
     case.emulator.fault("status", times=2, status=status)
     outcomes = target.write(case.into, creates(case, count))
+    if status == 500 and not case.entity.upserts:  # it may have been carried out: the engine looks first
+        assert {one.status for one in outcomes[:2]} == {"unknown"}
+        assert {one.status for one in outcomes[2:]} <= {"created"}
+        return
     assert {one.status for one in outcomes} == {"created"}
     assert case.sleeps
 

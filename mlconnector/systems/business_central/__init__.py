@@ -13,8 +13,11 @@ from msgspec import Meta
 
 from mlconnector.model import FieldInfo, Tools
 from mlconnector.systems.base import Connected, Entity, System
-from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
+from mlconnector.systems.business_central.fields import CONTACT, CUSTOMER, ITEM, VENDOR
 from mlconnector.systems.business_central.mistakes import ONLINE, find_mistakes
+
+CHUNK = 20
+"""So many records go into one `$batch`. There is one lane only: parallel writes lock each other out (trap T42)."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,7 +89,7 @@ def _needs(settings: Any) -> tuple[str, ...]:
 def _fields(settings: Any, entity: str) -> Mapping[str, FieldInfo]:
     from mlconnector.systems.business_central.dialects import dialect_of
 
-    return dialect_of(settings).fields[entity]
+    return dialect_of(settings).fields.get(entity, {})
 
 
 def _origin(settings: Any) -> Mapping[str, str]:
@@ -117,8 +120,12 @@ SYSTEM = System(
         "password": "the user's password, or the web service access key of the user's card (login: basic, windows)",
     },
     entities={
-        "customer": Entity(key="number", fields=CUSTOMER),
+        "customer": Entity(key="number", batch=CHUNK, fields=CUSTOMER),
         "vendor": Entity(key="number", fields=VENDOR),
+        "contact": Entity(key="number", batch=CHUNK, fields=CONTACT),
+        "item": Entity(key="number", batch=CHUNK, fields=ITEM),
+        "document": Entity(key="externalDocumentNumber", batch=CHUNK),
+        "posting": Entity(key="document", batch=CHUNK),
     },
     connect=connect,
     needs=_needs,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from difflib import SequenceMatcher
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -34,6 +36,9 @@ SCOPE = "https://api.businesscentral.dynamics.com/.default"
 PER_SECOND = 15.0
 """The limit is 6000 in five minutes, which is 20 a second (section 6.1)."""
 SMALL_PAGE = 100
+URL_LENGTH = 1800
+PATIENCE_SECONDS = 600.0
+"""Posting and batches may take eight minutes, and the gateway waits for ten (sections 6.1, 6.6)."""
 
 _HEADERS: Mapping[str, str] = {"Accept": "application/json", "Accept-Language": "en-US"}
 _IN_KEYS = "'"
@@ -60,6 +65,31 @@ class Company(msgspec.Struct):
         return f"{self.name} ({self.displayName})" if other else self.name
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One call of its own, or one of several in a `$batch`. `url` is one of `Api.address`; `etag` goes as If-Match."""
+
+    method: str
+    url: str
+    body: Mapping[str, Any] | None = None
+    etag: str = ""
+
+    @property
+    def repeatable(self) -> bool:
+        """Doing it twice does no harm: a change that names the state it begins with fails then (section 6.6)."""
+        return self.method != "POST" and (self.method != "PATCH" or self.etag not in ("", "*"))
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What reads from the primary and, where there is an etag, writes only what was seen (3.5, 4.2)."""
+        headers = {**_HEADERS, "Data-Access-Intent": "ReadWrite"}
+        return {**headers, "If-Match": self.etag} if self.etag else headers
+
+    def json(self) -> msgspec.Raw | None:
+        """The body with amounts as JSON numbers."""
+        return None if self.body is None else msgspec.Raw(_NUMBERS.encode(self.body))
+
+
 class _PageCompany(msgspec.Struct, rename="pascal"):
     """A company as published pages list it."""
 
@@ -72,7 +102,10 @@ class _Information(msgspec.Struct):
     currencyCode: str = ""
 
 
+_NUMBERS = msgspec.json.Encoder(decimal_format="number")
 _PAGE = msgspec.json.Decoder(Page)
+RECORD: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+"""A record as it came, amounts as `Decimal`."""
 _COMPANY = msgspec.json.Decoder(Company)
 _PAGE_COMPANY = msgspec.json.Decoder(_PageCompany)
 _INFORMATION = msgspec.json.Decoder(_Information)
@@ -126,6 +159,51 @@ class Api:
         if primary:
             headers["Data-Access-Intent"] = "ReadWrite"
         return self._http.send("GET", self._of_tenant(url), headers=headers, timeouts=timeouts)
+
+    def send(self, part: Part) -> Answer:
+        """One call; a POST is never repeated without a clear answer. Raises what `Http.send` does."""
+        return self._http.send(
+            part.method,
+            self._of_tenant(part.url),
+            json=part.json(),
+            headers=part.headers,
+            repeatable=part.repeatable,
+            read_timeout=PATIENCE_SECONDS if part.method == "POST" else None,
+        )
+
+    def send_batch(self, parts: Sequence[Part]) -> Answer:
+        """Up to 100 calls in one, each of them carried out whatever comes of the others (section 4.6)."""
+        requests = [
+            {
+                "method": part.method,
+                "id": str(number),
+                "url": part.url.removeprefix(f"{self._http.base_url}/"),
+                "headers": part.headers | ({"Content-Type": "application/json"} if part.body else {}),
+                **({"body": part.json()} if part.body is not None else {}),
+            }
+            for number, part in enumerate(parts, 1)
+        ]
+        return self._http.send(
+            "POST",
+            self._of_tenant(f"{self._http.base_url}/$batch"),
+            json={"requests": requests},
+            headers={**_HEADERS, "Data-Access-Intent": "ReadWrite", "Prefer": "odata.continue-on-error"},
+            repeatable=all(part.repeatable for part in parts),
+            read_timeout=PATIENCE_SECONDS if any(part.method != "GET" for part in parts) else None,
+        )
+
+    @cached_property
+    def takes_batches(self) -> bool:
+        """Whether the server answers a `$batch` in JSON; found out once, with a call that changes nothing."""
+        try:
+            answer = self.send_batch([Part("GET", f"{self._http.base_url}/{self._company()}")])
+        except (Rejected, ConfigError):
+            return False
+        return answer.is_json()
+
+    def judge(self, answer: Answer) -> Exception | None:
+        """What an answer means that came as a part of another one."""
+        return verdict(answer, login=self._settings.login)
 
     def _of_tenant(self, url: str) -> str:
         """A multitenant server wants its tenant in each address (section 1.3)."""

@@ -12,6 +12,7 @@ from mlconnector.model import Finding, Flow
 from mlconnector.systems.base import failed
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.api import Api, choose_company, read_page
+from mlconnector.systems.business_central.check_target import find_target_problems, leads_here
 
 CLOCKS_APART = timedelta(minutes=2)
 _UNKNOWN = re.compile(r"Could not find a property named '(\w+)'")
@@ -21,7 +22,7 @@ def find_problems(
     api: Api, settings: Settings, now: Callable[[], datetime], flows: Sequence[Flow]
 ) -> Iterator[Finding]:
     """Never raises: what cannot be asked is reported, and what needs it is left out."""
-    where = flows[0].source if flows else settings.kind
+    where = _alias(api, flows[0]) if flows else settings.kind
     try:
         api.sign_in()
         companies, answer = api.companies()
@@ -34,7 +35,11 @@ def find_problems(
     yield Finding("ok", where, f"company {company.called()}, Business Central {company.systemVersion}")
     yield from _name_currency(api, where)
     for flow in flows:
-        yield from _read_as(api, flow)
+        yield from find_target_problems(api, flow) if leads_here(api, flow) else _read_as(api, flow)
+
+
+def _alias(api: Api, flow: Flow) -> str:
+    return flow.target if leads_here(api, flow) else flow.source
 
 
 def _logged_in(settings: Settings) -> str:

@@ -1,4 +1,4 @@
-"""How each interface of a server spells customers and vendors (fact sheet 1.5, 1.7): API v2.0, v1.0, beta, OData pages.
+"""How each interface of a server spells its records (fact sheet 1.5, 1.7): API v2.0, v1.0, beta, OData pages.
 
 Everywhere else a record is spelled as in API v2.0, so that one mapping serves all servers; a field that an interface
 does not have has no name there. Pages are published by the operator: their own fields may be mapped under their own
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from mlconnector.model import FieldInfo
 from mlconnector.systems.business_central import Settings
-from mlconnector.systems.business_central.fields import CUSTOMER, VENDOR
+from mlconnector.systems.business_central.fields import CONTACT, CUSTOMER, ITEM, VENDOR
 
 Record = Mapping[str, Any]
 BLANK_DATE = "0001-01-01"
@@ -258,7 +258,12 @@ def _page_value(name: str) -> Spelling:
     return Spelling(name, lambda record: record.get(name))
 
 
-V2 = Dialect("API v2.0", "/api/v2.0", _SETS, {"customer": CUSTOMER, "vendor": VENDOR})
+V2 = Dialect(
+    name="API v2.0",
+    path="/api/v2.0",
+    sets={**_SETS, "contact": "contacts", "item": "items"},
+    fields={"customer": CUSTOMER, "vendor": VENDOR, "contact": CONTACT, "item": ITEM},
+)
 _OLD = {
     "v1.0": _old_api("v1.0", lambda name: _inside(f"customerFinancialDetails.{name}")),
     "beta": _old_api("beta", _plain),

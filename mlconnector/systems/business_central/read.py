@@ -1,4 +1,4 @@
-"""Reads customers and vendors of one company: by time stamp page by page, or by key (fact sheet 3.4 to 3.6, 1.7)."""
+"""Reads the records of one company: by time stamp page by page, or by key (fact sheet 3.4 to 3.6, 1.7)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,8 +17,10 @@ from mlconnector.model import Batch, Change, FieldInfo, Finding, Flow, Tools
 from mlconnector.systems.base import Entity, Target
 from mlconnector.systems.business_central import SYSTEM as DECLARED
 from mlconnector.systems.business_central import Settings
-from mlconnector.systems.business_central.api import Api, Page, read_page
+from mlconnector.systems.business_central.api import RECORD, URL_LENGTH, Api, Page, read_page
 from mlconnector.systems.business_central.check import find_problems
+from mlconnector.systems.business_central.check_target import find_target_problems, leads_here
+from mlconnector.systems.business_central.codes import Codes
 from mlconnector.systems.business_central.dialects import Dialect, is_guid, quoted
 from mlconnector.systems.business_central.pages import find_page_problems, page_fields
 from mlconnector.systems.business_central.verdict import SYSTEM
@@ -27,22 +28,21 @@ from mlconnector.systems.business_central.verdict import SYSTEM
 log = logging.getLogger("mlconnector.business_central")
 
 SMALLEST_PAGE = 50
-URL_LENGTH = 1800
 IDS_A_CALL = 20
 _ID_TERM = len("id%20eq%20%20or%20") + 36
 _NUMBER_LENGTH, _EMAIL_LENGTH = 20, 80
 
-_RECORD = msgspec.json.Decoder(float_hook=Decimal)
 _ID = re.compile(rb'"(?:id|No)"\s*:\s*"([^"\\]{1,36})"')
 
 
 class BusinessCentral:
-    """One company of one environment (`Connected`): it is read, never written."""
+    """One company of one environment (`Connected`)."""
 
     def __init__(self, settings: Settings, secrets: Mapping[str, str], tools: Tools) -> None:
         self._settings = settings
         self._tools = tools
         self._api = Api(settings, secrets, tools)
+        self._codes = Codes(self._api)
 
     def entity(self, name: str) -> Entity:
         """Nothing about an entity depends on the settings."""
@@ -52,29 +52,47 @@ class BusinessCentral:
         """A reader of the fields that these flows map, and no others."""
         paths: dict[str, frozenset[str]] = {}
         for flow in flows:
+            if flow.entity not in self._api.dialect.sets:
+                raise ConfigError(
+                    f"{SYSTEM}: {self._api.dialect.name} is not read for {flow.entity} records",
+                    hint=f"flow {flow.name} needs a server with api: v2.0",
+                )
             paths[flow.entity] = paths.get(flow.entity, frozenset()) | flow.paths
         return Reader(self._api, self._settings, paths)
 
     def target(self, flow: Flow, options: Any) -> Target:
-        """There is none: ConfigError."""
-        raise ConfigError(
-            f"{SYSTEM}: it is only read from", hint=f"flow {flow.name}: put another system under `to`"
-        )
+        """A writer of the entity that the flow leads into; ConfigError for other interfaces than API v2.0."""
+        from mlconnector.systems.business_central.targets import open_target
+
+        return open_target(self._api, self._codes, self._tools, flow, options)
 
     def check(self, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
         """Log-in, company, clock, and one record as each flow asks for it (section 4.7)."""
         bound = [flow for flow, _ in flows]
         if self._api.dialect.pages:
-            return find_page_problems(self._api, self._settings, self._tools.now, bound)
+            return self._check_pages(bound)
         return find_problems(self._api, self._settings, self._tools.now, bound)
 
+    def _check_pages(self, flows: Sequence[Flow]) -> Iterator[Finding]:
+        """Pages are only read from."""
+        writes = [flow for flow in flows if leads_here(self._api, flow)]
+        for flow in writes:
+            yield from find_target_problems(self._api, flow)
+        reads = [flow for flow in flows if flow not in writes]
+        yield from find_page_problems(self._api, self._settings, self._tools.now, reads)
+
     def describe(self, entity: str, options: Sequence[Any]) -> tuple[Sequence[FieldInfo], Mapping[str, Any]]:
-        """The fields of section 2, and the first record with all that can be expanded; {} if there is none."""
+        """The fields of section 2, and the first record with all that can be expanded; {} if there is none.
+
+        Documents and postings are made by their flow as a whole: no field of them is mapped.
+        """
         dialect = self._api.dialect
+        if entity not in dialect.sets:
+            return [], {}
         navigations = [] if dialect.pages else dialect.navigations(entity)
         ask = {"$top": "1", "$expand": ",".join(navigations)}
         rows = read_page(self._api.read(self._api.address(dialect.sets[entity], ask))).value
-        sample = dialect.record(strip_annotations(_RECORD.decode(rows[0]))) if rows else {}
+        sample = dialect.record(strip_annotations(RECORD.decode(rows[0]))) if rows else {}
         fields = dialect.fields[entity]
         if dialect.pages:
             return page_fields(self._api, entity, fields), sample
@@ -204,7 +222,7 @@ class Reader:
             found += self._search(
                 entity, f"{number} eq {quoted(wanted)}", lambda row: str(row.get(number)).lower() == low
             )
-        if "@" in wanted and len(wanted) <= _EMAIL_LENGTH:
+        if "@" in wanted and len(wanted) <= _EMAIL_LENGTH and "email" in self._dialect.fields[entity]:
             found += self._search_address(entity, wanted.lower())
         return list(dict.fromkeys(found))
 
@@ -322,7 +340,9 @@ class Reader:
         """Ids of the rows that pass the filter, and pass it here too (trap T1)."""
         found: list[str] = []
         dialect = self._dialect
-        shown = dict.fromkeys((dialect.key, dialect.number, dialect.email))
+        shown = dict.fromkeys((dialect.key, dialect.number))
+        if "email" in dialect.fields[entity]:
+            shown[dialect.email] = None
         link = self._address(entity, {"$filter": test, "$select": ",".join(shown)})
         while link:
             page = read_page(self._api.read(link))
@@ -334,7 +354,7 @@ class Reader:
 def to_change(dialect: Dialect, entity: str, raw: bytes | msgspec.Raw) -> Change:
     """One record in our spelling, amounts as `Decimal`, annotations left out; an Unreadable if it came broken."""
     try:
-        theirs = strip_annotations(_RECORD.decode(raw))
+        theirs = strip_annotations(RECORD.decode(raw))
         key, stamp = str(theirs[dialect.key]), read_stamp(theirs.get(dialect.modified))
         return Change(entity, key, "upsert", stamp, dialect.record(theirs))
     except (ValueError, ArithmeticError, KeyError, AttributeError) as error:  # bad UTF-8, no id, no object

@@ -44,7 +44,6 @@ _CODES: Mapping[str, str] = {
     "Internal_RecordNotFound": "related-record-not-found",
     "Internal_DataNotFoundFilter": "related-record-not-found",
     "Internal_InvalidTableRelation": "unknown-reference",
-    "Internal_ServerError": "server-error",
     "Application_DialogException": "business-rule",
     "Application_FieldValidationException": "missing-field",
     "Application_StringExceededLength": "too-long",
@@ -78,7 +77,9 @@ _STOPS: Mapping[str, tuple[type[AuthError | ConfigError], str, str]] = {
         "set company to a company's name or id; check lists those there are",
     ),
 }
-_AGAIN_CODES = frozenset({"Internal_TenantUnavailable", "Application_TooManyRequests"})
+_AGAIN_CODES = frozenset(
+    {"Internal_TenantUnavailable", "Internal_ServerError", "Application_TooManyRequests"}
+)
 _AGAIN_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _TIMED_OUT_STATUS = frozenset({408, 504})
 _NOT_EXECUTED_STATUS = frozenset({400, 429})
@@ -93,6 +94,8 @@ _TABLE = re.compile(
 )
 _TAIL = re.compile(r"\s+CorrelationId:\s+([0-9a-f-]{36})\.?\s*$", re.I)
 _XML = re.compile(r"<(?:\w+:)?code>([^<]*)</.*?<(?:\w+:)?message[^>]*>([^<]*)<", re.S)
+_VALUE = re.compile(r"\bValue: .*", re.S)
+"""What was refused for its length may be somebody's name."""
 _LONGEST = 300
 
 
@@ -102,7 +105,7 @@ def verdict(answer: Answer, *, login: str = "entra") -> Exception | None:
     `login` is how the client logs in, for the remedy.
     """
     if 200 <= answer.status < 300:
-        return _cut_short(answer) if answer.is_json() or not _is_xml(answer) else None
+        return _cut_short(answer) if answer.is_json() or not _is_no_json(answer) else None
     if answer.status == 401 and login != "entra":
         return _password_refused(answer, login)
     code, text, request_id = read_error(answer)
@@ -115,7 +118,7 @@ def verdict(answer: Answer, *, login: str = "entra") -> Exception | None:
         return _no_permission(answer, code, text, request_id, login)
     return _by_status(answer, code) or Rejected(
         f"{SYSTEM}: {code or answer.status}: {text}",
-        code=_CODES.get(code, f"http-{answer.status}"),
+        code="changed-meanwhile" if answer.status == 412 else _CODES.get(code, f"http-{answer.status}"),
         answer=code or str(answer.status),
         status=answer.status,
         request_id=request_id,
@@ -130,7 +133,7 @@ def read_error(answer: Answer) -> tuple[str, str, str]:
     code, text = _from_json(answer) if answer.body.lstrip()[:1] == b"{" else _from_xml(answer)
     tail = _TAIL.search(text)
     request_id = answer.request_id or (tail[1] if tail else "")
-    return code, plain(_TAIL.sub("", text)), request_id
+    return code, plain(_VALUE.sub("", _TAIL.sub("", text))), request_id
 
 
 def plain(text: str) -> str:
@@ -273,16 +276,19 @@ def _no_permission(answer: Answer, code: str, text: str, request_id: str, login:
     what = (found["table"] or found["page"]).strip() if found else ""
     who = "the app" if login == "entra" else "the user"
     page = "Microsoft Entra applications" if login == "entra" else "Users"
+    right, example = ("read", "D365 READ") if answer.method == "GET" else ("write", "D365 BUS FULL ACCESS")
     return AuthError(
         f"{SYSTEM}: {who} has no permission{f' on {what}' if what else ''} ({code or answer.status})",
-        hint=f'on the page "{page}" give {who} a permission set that may read'
-        f" {what or 'what is asked for'}, such as D365 READ",
+        hint=f'on the page "{page}" give {who} a permission set that may {right}'
+        f" {what or 'what is asked for'}, such as {example}",
         request_id=request_id,
     )
 
 
-def _is_xml(answer: Answer) -> bool:
-    """A document that was asked for as such (`$metadata`)."""
+def _is_no_json(answer: Answer) -> bool:
+    """A document that was asked for as such (`$metadata`), or what an older server makes of a `$batch`."""
+    if answer.headers.get("Content-Type", "").lower().startswith("multipart/"):
+        return answer.path.endswith("/$batch")
     return "xml" in answer.headers.get("Content-Type", "").lower() and answer.path.endswith(
         ("$metadata", "/OData/")
     )

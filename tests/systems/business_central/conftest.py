@@ -13,6 +13,8 @@ import requests
 from mlconnector.sandbox import Clock, Running
 from mlconnector.systems.business_central.emulator import CLIENT_ID, CLIENT_SECRET, TENANT, BusinessCentral
 
+from .writing import Desk, Office, running
+
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
 
 
@@ -97,3 +99,24 @@ def serve() -> Iterator[Callable[[BusinessCentral], Api]]:
 def api(bc: BusinessCentral, serve: Callable[[BusinessCentral], Api]) -> Api:
     """A client of `bc`, which is running."""
     return serve(bc)
+
+
+@pytest.fixture
+def desk(bc: BusinessCentral) -> Iterator[Desk]:
+    """Our side of `bc`, which is running."""
+    with running(bc) as desk:
+        yield desk
+
+
+@pytest.fixture(params=["order", "invoice"])
+def office(request: pytest.FixtureRequest, bc: BusinessCentral, desk: Desk) -> Office:
+    """Documents of both kinds, of a customer who pays in the company's own currency."""
+    bc.edit("customers", "10000", currencyCode="", blocked="")
+    return Office(desk, str(request.param))
+
+
+@pytest.fixture
+def orders(bc: BusinessCentral, desk: Desk) -> Office:
+    """Orders of a customer who pays in the company's own currency."""
+    bc.edit("customers", "10000", currencyCode="", blocked="")
+    return Office(desk)

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from mlconnector.errors import ConfigError
-from mlconnector.model import Finding
+from mlconnector.model import Finding, Flow
 from mlconnector.systems.business_central import SYSTEM
 from mlconnector.systems.business_central.emulator import BusinessCentral
 
@@ -32,9 +33,9 @@ def client(bc: BusinessCentral) -> Iterator[Client]:
         yield client
 
 
-def test_it_is_only_read_from(client: Client) -> None:
-    with pytest.raises(ConfigError, match="only read from"):
-        client.connect().target(flow(), None)
+def test_vendors_are_only_read(client: Client) -> None:
+    with pytest.raises(ConfigError, match="vendor records are only read"):
+        client.connect().target(replace(flow(), into="vendor"), None)
 
 
 def test_it_is_connected_by_what_the_registry_names(client: Client) -> None:
@@ -122,3 +123,56 @@ def test_a_system_that_is_away_is_a_finding_too(client: Client, bc: BusinessCent
     bc.fault("drop", times=0)
     [problem] = errors(client.connect().check([(flow(), None)]))
     assert problem.level == "error"
+
+
+# flows that lead here
+
+
+def into(entity: str) -> Flow:
+    return replace(flow(entity="organization", name=f"to_{entity}"), source="crm", target="erp", into=entity)
+
+
+def checked(client: Client, *flows: Flow, **settings: Any) -> list[Finding]:
+    return list(client.connect(**settings).check([(one, None) for one in flows]))
+
+
+@pytest.mark.parametrize(
+    ("entity", "sets"),
+    [
+        ("customer", ["customers", "countriesRegions", "currencies"]),
+        ("contact", ["contacts", "customers"]),
+        ("item", ["items"]),
+        ("document", ["salesOrders", "salesInvoices", "customers", "items", "currencies"]),
+        ("posting", ["salesOrders", "salesInvoices"]),
+    ],
+)
+def test_what_a_flow_writes_to_is_read_once_and_its_currency_is_named(
+    bc: BusinessCentral, client: Client, entity: str, sets: list[str]
+) -> None:
+    findings = checked(client, into(entity))
+    assert {finding.level for finding in findings} == {"ok"}
+    assert any("EUR" in finding.message for finding in findings)
+    assert {finding.where for finding in findings} == {"erp", f"to_{entity}"}
+    assert all(any(entry.path.endswith(f"/{name}") for entry in bc.log) for name in sets)
+    assert all(entry.method == "GET" for entry in bc.log if "token" not in entry.path)
+
+
+def test_each_set_that_cannot_be_read_is_named_with_its_remedy(bc: BusinessCentral, client: Client) -> None:
+    bc.forbidden_tables = {"salesOrders", "salesInvoices"}
+    failed = [finding for finding in checked(client, into("document")) if finding.level == "error"]
+    assert [finding.message.split(" ")[0] for finding in failed] == ["salesOrders", "salesInvoices"]
+    assert all("permission set" in finding.remedy for finding in failed)
+
+
+def test_customers_without_a_contact_are_a_warning_where_persons_are_written(
+    bc: BusinessCentral, client: Client
+) -> None:
+    bc.delete("contacts", next(row["number"] for row in bc.rows("contacts") if row["type"] == "Company"))
+    (warning,) = (one for one in checked(client, into("contact")) if one.level == "warning")
+    assert "no contact of type Company" in warning.message
+    assert "Marketing Setup" in warning.remedy
+
+
+def test_both_directions_are_checked_in_one_go(client: Client) -> None:
+    findings = checked(client, flow("email"), replace(into("customer"), name="back"))
+    assert [one.where for one in findings if one.level == "ok"][-2:] == ["customers", "back"]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ import pytest
 from mlconnector.errors import AuthError, ConfigError, ConnectorError, Stop
 from mlconnector.flows import FLOWS
 from mlconnector.mapping import compile_map
-from mlconnector.model import Change, Flow, Skip, Tools
+from mlconnector.model import Change, Flow, Mapped, Skip, Step, Tools
 from mlconnector.systems.business_central import SYSTEM, Settings
 from mlconnector.systems.business_central.emulator import CLIENT_ID, CLIENT_SECRET, TENANT, BusinessCentral
 
@@ -361,3 +362,39 @@ def test_a_missing_file_of_authorities_in_the_environment_is_one_sentence(
 
 def test_the_online_profile_is_as_it_was() -> None:
     assert BusinessCentral().server is None
+
+
+# servers of one's own as targets
+
+
+def into(entity: str, source: str = "organization") -> Flow:
+    return Flow("to_erp", "crm", source, "erp", entity, lambda change: Skip("no", ""))
+
+
+def new(number: str) -> Step:
+    return Step("create", number, Mapped(f"any:{number}", {"displayName": f"Firma {number}"}, b""))
+
+
+@pytest.mark.parametrize("tenant", ["", "default"])
+def test_a_server_of_ones_own_is_written_to_like_the_one_online(tenant: str) -> None:
+    with serving("onprem", tenants=(tenant,) if tenant else ()) as site:
+        target = connect(site, server_tenant=tenant).target(
+            into("customer"), SimpleNamespace(conflict="source")
+        )
+        outcomes = target.write("customer", [new("1"), new("2")])
+        assert [outcome.status for outcome in outcomes] == ["created", "created"]
+        names = [row["displayName"] for row in site.bc.rows("customers")]
+        assert names.count("Firma 1") == names.count("Firma 2") == 1
+
+
+@pytest.mark.parametrize("profile", ["bc14", "nav2018"])
+def test_older_interfaces_are_only_read_from_and_that_is_said(profile: str) -> None:
+    with serving(profile) as site:
+        connected = connect(site)
+        with pytest.raises(ConfigError, match="only read from") as refused:
+            connected.target(into("customer"), SimpleNamespace(conflict="source"))
+        assert "needs api: v2.0" in refused.value.hint
+        errors = [one for one in connected.check([(into("customer"), None)]) if one.level == "error"]
+        assert "a flow into Business Central needs api: v2.0" in [one.remedy for one in errors]
+        with pytest.raises(ConfigError, match="item records"):
+            connected.source([flow(entity="item")])

@@ -43,7 +43,6 @@ def error(status: int, code: str, text: str = "Something.", method: str = "GET",
         (404, "Internal_RecordNotFound", "related-record-not-found"),
         (400, "Internal_DataNotFoundFilter", "related-record-not-found"),
         (400, "Internal_InvalidTableRelation", "unknown-reference"),
-        (409, "Internal_ServerError", "server-error"),
         (400, "Application_DialogException", "business-rule"),
         (400, "Application_FieldValidationException", "missing-field"),
         (400, "Application_StringExceededLength", "too-long"),
@@ -52,7 +51,7 @@ def error(status: int, code: str, text: str = "Something.", method: str = "GET",
         (400, "Application_FilterErrorException", "bad-query"),
         (400, "Application_CallbackNotAllowed", "needs-confirmation"),
         (400, "Unknown", "http-400"),
-        (412, "", "http-412"),
+        (412, "", "changed-meanwhile"),
         (413, "", "http-413"),
         (415, "", "http-415"),
         (501, "", "http-501"),
@@ -113,6 +112,21 @@ def test_missing_permissions_name_the_table(status: int, text: str, table: str) 
     assert table in problem.message
 
 
+def test_a_missing_right_to_write_names_a_permission_set_that_has_it() -> None:
+    problem = verdict(error(403, "", "You do not have permissions to insert Sales Orders.", method="POST"))
+    assert isinstance(problem, AuthError)
+    assert "may write Sales Orders, such as D365 BUS FULL ACCESS" in problem.hint
+
+
+def test_the_value_that_was_too_long_is_not_shown() -> None:
+    text = (
+        "The length of the string is 57, but it must be less than or equal to 50 characters. Value: Anna Lind"
+    )
+    problem = verdict(error(400, "Application_StringExceededLength", text))
+    assert isinstance(problem, Rejected)
+    assert problem.message.endswith("less than or equal to 50 characters.")
+
+
 @pytest.mark.parametrize(
     ("status", "code", "executed", "throttled", "timed_out"),
     [
@@ -120,6 +134,7 @@ def test_missing_permissions_name_the_table(status: int, text: str, table: str) 
         (429, "Application_TooManyRequests", False, True, False),
         (429, "", False, True, False),
         (500, "Internal_ServerError", True, False, False),
+        (409, "Internal_ServerError", True, False, False),
         (502, "", True, False, False),
         (503, "", True, True, False),
         (503, "Internal_TenantUnavailable", True, True, False),

@@ -1,0 +1,350 @@
+"""Makes and changes draft sales orders and invoices (fact sheet 2.9 to 2.12, 2.16, 4.4).
+
+A document is made by one deep insert and never made again without a clear answer: its external document number is what
+the next run looks for. Lines of a document are changed one after the other (trap T42).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from mlconnector.errors import ConnectorError, Later, Rejected, Stop, Uncertain
+from mlconnector.http import Answer
+from mlconnector.model import Mapped, Outcome, Status, Step
+from mlconnector.systems.business_central.api import Api, Part
+from mlconnector.systems.business_central.batch import carry_out
+from mlconnector.systems.business_central.codes import Codes
+from mlconnector.systems.business_central.find import DOCUMENT_LENGTH, DOCUMENT_SETS, Finder, rows_where
+from mlconnector.systems.business_central.lines import Line, LineChange, line_changes, read_lines
+from mlconnector.systems.business_central.state import (
+    LINES,
+    Document,
+    find_successor,
+    flagged,
+    of_answer,
+    read_document,
+    split_id,
+)
+from mlconnector.systems.business_central.values import Fitting, Note, code_of, reason_of, same
+from mlconnector.systems.business_central.write import refused, unclear
+
+ROUNDS = 6
+"""Header, lines and discount, each read again after it was written, and room for somebody who is quicker."""
+_DATES = {"order": "orderDate", "invoice": "invoiceDate"}
+_REFERENCE_LENGTH = 35
+
+
+class Options(Protocol):
+    """What the flow says. `rounding` is in the document's currency, without tax."""
+
+    document: str
+    on_unwon: str
+    rounding: Any
+    currency_differs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document as it is to be; `header` in page order without currency and lines."""
+
+    step: Step
+    header: Mapping[str, Any]
+    lines: Sequence[Line]
+    currency: str
+    discount: Decimal
+    total: Decimal | None
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def customer(self) -> str:
+        """The id of the one who buys."""
+        return self.step.refs.get("customer", "").lower()
+
+
+class DocumentWriter:
+    """The Target of one flow of documents.
+
+    A draft follows its deal: when that changes, what people changed in the draft's lines meanwhile is undone.
+    """
+
+    def __init__(self, api: Api, codes: Codes, options: Options) -> None:
+        self._api = api
+        self._codes = codes
+        self._options = options
+        self._rounding = Decimal(str(options.rounding))
+        self._fitting = Fitting(codes, getattr(options, "too_long", "clip"))
+
+    def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Ids by `document:<external document number>`, among drafts and posted ones; see Finder.find."""
+        return Finder(self._api).find(entity, keys)
+
+    def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """One chunk; see Target. Its documents are written one after the other."""
+        outcomes: dict[str, Outcome] = {}
+        try:
+            new: list[Draft] = []
+            for step in steps:
+                done = self._written(step)
+                if isinstance(done, Draft):
+                    new.append(done)
+                else:
+                    outcomes[step.source_id] = done
+            self._make(new, outcomes)
+        except (Later, Stop) as error:
+            error.settled = dict(outcomes)
+            raise
+        return [outcomes[step.source_id] for step in steps]
+
+    def _written(self, step: Step) -> Outcome | Draft:
+        """What became of a document that is there; the Draft of one that is to be made."""
+        try:
+            if step.mapped is None:
+                return self._remove(step)
+            draft = self._draft(step, step.mapped)
+            return self._update(draft) if step.target_id else draft
+        except Rejected as error:
+            return refused(step, error)
+        except Uncertain as error:
+            return unclear(step, error)
+
+    def _draft(self, step: Step, mapped: Mapped) -> Draft:
+        """Raises Rejected for what would be refused."""
+        body = mapped.body
+        kind = split_id(step.target_id)[0] if step.target_id else self._options.document
+        header = dict(self._header(kind, body, step.refs.get("customer", "")))
+        lines = read_lines(body.get("lines") or (), step.refs, self._fitting)
+        total = body.get("total")
+        return Draft(
+            step=step,
+            header=header,
+            lines=lines,
+            currency=str(body.get("currency") or "").strip().upper(),
+            discount=Decimal(body.get("discount") or 0),
+            total=None if total is None else Decimal(total),
+            notes=self._fitting.take_notes(),
+        )
+
+    def _header(self, kind: str, body: Mapping[str, Any], customer: str) -> Iterator[tuple[str, Any]]:
+        """In page order (section 2.16)."""
+        number = str(body["externalDocumentNumber"]).strip().upper()
+        if not 0 < len(number) <= DOCUMENT_LENGTH:
+            reason = f"its external document number must have 1 to {DOCUMENT_LENGTH} characters"
+            raise Rejected(reason, code="too-long" if number else "missing-field")
+        yield "externalDocumentNumber", number
+        if body.get("date"):
+            yield _DATES[kind], str(body["date"])
+        if kind == "invoice" and body.get("reference"):
+            text = self._fitting.text("reference", body["reference"], _REFERENCE_LENGTH)
+            yield "customerPurchaseOrderReference", text
+        yield "customerId", customer.lower()
+        if kind == "order":  # of an invoice it cannot be set; a wrong total shows there
+            yield "pricesIncludeTax", bool(body.get("pricesIncludeTax", False))
+
+    # new ones
+
+    def _make(self, drafts: Sequence[Draft], outcomes: dict[str, Outcome]) -> None:
+        kind = self._options.document
+        ready = list(self._with_currency(drafts, outcomes))
+        url = self._api.address(DOCUMENT_SETS[kind], {"$expand": LINES[kind]})
+        parts = [Part("POST", url, _insert(draft, LINES[kind])) for draft in ready]
+        made: list[tuple[Draft, Document]] = []
+        request_ids: dict[str, str] = {}
+        trouble: ConnectorError | None = None
+        for draft, result in zip(ready, carry_out(self._api, parts), strict=True):
+            if isinstance(result, Answer):
+                made.append((draft, of_answer(kind, result)))
+                request_ids[draft.step.source_id] = result.request_id
+            elif isinstance(result, Rejected):
+                outcomes[draft.step.source_id] = refused(draft.step, result)
+            elif isinstance(result, Uncertain):
+                outcomes[draft.step.source_id] = unclear(draft.step, result)
+            else:
+                trouble = result
+        if trouble is not None:  # what was made before it is found and looked at by the next run
+            raise trouble
+        discounted = self._discounted(made)
+        for draft, document in made:
+            done, id = self._finished(draft, document, anew=draft in discounted), draft.step.source_id
+            outcomes[id] = replace(done, request_id=done.request_id or request_ids[id])
+
+    def _with_currency(self, drafts: Sequence[Draft], outcomes: dict[str, Outcome]) -> Iterator[Draft]:
+        """Those whose currency is settled; customers are read once a chunk."""
+        shown = ["id", "number", "currencyCode"]
+        ids = sorted({draft.customer for draft in drafts})
+        customers = {
+            str(row["id"]).lower(): row for row in rows_where(self._api, "customers", "id", ids, shown)
+        }
+        for draft in drafts:
+            theirs = str(customers.get(draft.customer, {}).get("currencyCode", ""))
+            try:
+                yield replace(draft, currency=self._currency(draft, theirs, "the customer's"))
+            except Rejected as error:
+                outcomes[draft.step.source_id] = refused(draft.step, error)
+
+    def _currency(self, draft: Draft, theirs: str, whose: str) -> str:
+        """The document's, as records show it; Rejected where it must not differ (section 2.17, trap T13)."""
+        if draft.currency == theirs.upper():
+            return theirs
+        wanted = self._codes.currency(draft.currency)
+        if theirs and wanted != theirs and self._options.currency_differs == "hold":
+            raise Rejected(
+                f"the deal is in {wanted}, and {whose} currency is {theirs}", code="currency-differs"
+            )
+        return wanted
+
+    def _discounted(self, made: Sequence[tuple[Draft, Document]]) -> list[Draft]:
+        """Those that get their discount now, since it needs lines. What became of it is seen when they are read."""
+        due = [(draft, document) for draft, document in made if draft.discount]
+        for result in carry_out(self._api, [self._discount(draft, document) for draft, document in due]):
+            if isinstance(result, Stop | Later):
+                raise result
+        return [draft for draft, _ in due]
+
+    def _finished(self, draft: Draft, document: Document, *, anew: bool) -> Outcome:
+        """A document that was just made, compared with the deal; `anew` reads it again.
+
+        The answer to a deep insert may have the totals of before its lines (section 4.4): then it is read as well.
+        """
+        if not anew and self._is_in_order(draft, document):
+            return self._settled(draft, document, "created")
+        try:
+            return self._update(draft, document.target_id, "created")
+        except (Rejected, Uncertain) as error:
+            reason = f"{document.name} was made, and then: {error.message}"
+            code = error.code if isinstance(error, Rejected) else "no-answer"
+            status: Status = "failed" if isinstance(error, Rejected) else "unknown"
+            return Outcome(status, document.target_id, code, reason, request_id=error.request_id)
+
+    # drafts that are there
+
+    def _update(self, draft: Draft, target_id: str = "", status: Status = "unchanged") -> Outcome:
+        """Brings a draft in step, and compares it with the deal then. What is due is found anew after each write."""
+        target_id = target_id or draft.step.target_id or ""
+        for left in range(ROUNDS, -1, -1):
+            document = read_document(self._api, target_id)
+            if document is None:
+                return self._gone(draft.step, target_id, draft.header["externalDocumentNumber"])
+            if draft.step.action == "link":
+                return Outcome("unchanged", document.target_id, code="linked")
+            if document.condition != "draft":
+                return self._closed(draft, document)
+            due = self._due(draft, document) if left else []
+            if not due:
+                return self._settled(draft, document, status)
+            status = "created" if status == "created" else "updated"
+            self._send_all(due)
+        raise AssertionError("the last round ends")
+
+    def _send_all(self, parts: Sequence[Part]) -> None:
+        """One after the other, until somebody else was quicker."""
+        try:
+            for part in parts:
+                self._api.send(part)
+        except Rejected as error:
+            if error.code not in ("changed-meanwhile", "not-found"):
+                raise
+
+    def _closed(self, draft: Draft, document: Document) -> Outcome:
+        """Released or posted: it is flagged unless it says the same as the deal."""
+        differs = line_changes(document.lines, draft.lines) or not self._is_in_order(draft, document)
+        return flagged(draft.step, document) if differs else self._settled(draft, document, "unchanged")
+
+    def _due(self, draft: Draft, document: Document) -> list[Part]:
+        """The next calls: the header, then the lines, then the discount that is spread over them."""
+        url = document.address(self._api)
+        wanted = _header(draft, self._currency(draft, str(document.row["currencyCode"]), "its"))
+        header = {name: value for name, value in wanted.items() if not same(document.row.get(name), value)}
+        if header:
+            return [Part("PATCH", url, header, document.etag)]
+        if changes := line_changes(document.lines, draft.lines):
+            return [self._line_part(document, change) for change in changes]
+        if not same(document.row.get("discountAmount", 0), draft.discount):
+            return [self._discount(draft, document)]
+        return []
+
+    def _discount(self, draft: Draft, document: Document) -> Part:
+        return Part("PATCH", document.address(self._api), {"discountAmount": draft.discount}, document.etag)
+
+    def _line_part(self, document: Document, change: LineChange) -> Part:
+        if not change.row:
+            return Part("POST", f"{document.address(self._api)}/{LINES[document.kind]}", change.body)
+        url = self._api.address(LINES[document.kind], {}, str(change.row["id"]))
+        etag = str(change.row.get("@odata.etag", ""))
+        return Part("PATCH", url, change.body, etag) if change.body else Part("DELETE", url, None, etag)
+
+    def _gone(self, step: Step, target_id: str, external_number: str) -> Outcome:
+        """Posted since, or deleted by somebody; it is not made anew."""
+        invoice = find_successor(self._api, target_id, external_number=external_number)
+        if invoice is not None:
+            return replace(flagged(step, invoice), code="document-posted")
+        reason = "its document is not there any more; it is not made anew"
+        return Outcome("failed", target_id, code="counterpart-gone", reason=reason)
+
+    # the deal is not won any more
+
+    def _remove(self, step: Step) -> Outcome:
+        """Deletes a draft that nobody touched since this connection wrote it, or flags it, as the flow says."""
+        if not step.target_id:
+            return Outcome("removed", code="already-away")
+        document = read_document(self._api, step.target_id)
+        if document is None:
+            gone = self._gone(step, step.target_id, (step.was_key or "").partition(":")[2])
+            return (
+                gone if gone.code == "document-posted" else Outcome("removed", step.target_id, "already-away")
+            )
+        if document.condition != "draft":
+            return flagged(step, document)
+        if self._options.on_unwon != "delete":
+            reason = f"its deal is not won any more; {document.name} is still there, as a draft"
+            return Outcome("failed", document.target_id, code="not-won-any-more", reason=reason)
+        if (step.memo or {}).get("at") != document.row.get("lastModifiedDateTime"):
+            reason = f"its deal is not won any more, and somebody changed {document.name}: it was not deleted"
+            return Outcome("failed", document.target_id, code="document-touched", reason=reason)
+        return self._delete(step, document)
+
+    def _delete(self, step: Step, document: Document) -> Outcome:
+        try:
+            answer = self._api.send(Part("DELETE", document.address(self._api), None, document.etag))
+        except Rejected as error:
+            if error.code != "not-found":
+                raise
+            return Outcome("removed", document.target_id, code="already-away")
+        return Outcome("removed", document.target_id, request_id=answer.request_id, memo={})
+
+    # compared with the deal
+
+    def _is_in_order(self, draft: Draft, document: Document) -> bool:
+        discount = same(document.row.get("discountAmount", 0), draft.discount)
+        return discount and not self._difference(draft, document)
+
+    def _difference(self, draft: Draft, document: Document) -> Decimal:
+        """How far its total without tax is from the deal's; 0 within the limit."""
+        if draft.total is None:
+            return Decimal(0)
+        apart = abs(Decimal(document.row["totalAmountExcludingTax"]) - draft.total)
+        return apart if apart > self._rounding else Decimal(0)
+
+    def _settled(self, draft: Draft, document: Document, status: Status) -> Outcome:
+        memo = {"at": document.row.get("lastModifiedDateTime")}
+        if self._difference(draft, document):
+            reason = (
+                f"{document.name} comes to {document.row['totalAmountExcludingTax']} without tax,"
+                f" the deal to {draft.total}; it stays a draft"
+            )
+            return Outcome("failed", document.target_id, "total-differs", reason, memo=memo)
+        return Outcome(status, document.target_id, code_of(draft.notes), reason_of(draft.notes), memo=memo)
+
+
+def _insert(draft: Draft, lines: str) -> dict[str, Any]:
+    """The deep insert: the header, then the lines (section 4.4)."""
+    return {**_header(draft, draft.currency), lines: [line.body() for line in draft.lines]}
+
+
+def _header(draft: Draft, currency: str) -> dict[str, Any]:
+    """In page order: the currency comes after the customer, who brings another (section 2.16)."""
+    header = dict(draft.header)
+    prices = {"pricesIncludeTax": header.pop("pricesIncludeTax")} if "pricesIncludeTax" in header else {}
+    return {**header, "currencyCode": currency, **prices}

@@ -1,0 +1,128 @@
+"""Posts sales documents: looks how they stand, then acts once (fact sheet 2.9, 2.11).
+
+An action is never repeated without a clear answer. The next run looks at the document: it shows whether it was posted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from mlconnector.errors import Later, Rejected, Stop, Uncertain
+from mlconnector.model import Outcome, Status, Step
+from mlconnector.systems.business_central.api import Api, Part
+from mlconnector.systems.business_central.state import (
+    Document,
+    find_invoice_of,
+    find_successor,
+    read_document,
+    split_id,
+)
+from mlconnector.systems.business_central.write import refused, unclear
+
+ACTIONS: Mapping[str, str] = {"order": "shipAndInvoice", "invoice": "post"}
+_FAMILIES = frozenset({"business-rule", "missing-field", "related-record-not-found", "needs-confirmation"})
+
+
+class PostingWriter:
+    """The Target of one flow of postings: `refs["document"]` is the document to post."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+        """Nothing: whether a document was posted is seen from the document itself."""
+        return {}
+
+    def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
+        """One chunk; see Target. One document after the other."""
+        outcomes: dict[str, Outcome] = {}
+        try:
+            for step in steps:
+                outcomes[step.source_id] = self._write(step)
+        except (Later, Stop) as error:
+            error.settled = dict(outcomes)
+            raise
+        return [outcomes[step.source_id] for step in steps]
+
+    def _write(self, step: Step) -> Outcome:
+        if step.mapped is None:
+            return _stays_posted(step)
+        try:
+            return self._post(step, step.target_id or step.refs["document"])
+        except Rejected as error:
+            return refused(step, error)
+        except Uncertain as error:
+            return unclear(step, error)
+
+    def _post(self, step: Step, target_id: str) -> Outcome:
+        document = read_document(self._api, target_id)
+        if document is None:
+            return self._found_gone(step, target_id)
+        if document.condition == "posted":
+            return _posted_before(document)
+        if held := _why_not(document):
+            return held
+        url = f"{document.address(self._api)}/Microsoft.NAV.{ACTIONS[document.kind]}"
+        try:
+            answer = self._api.send(Part("POST", url, None, document.etag))
+        except Rejected as error:
+            return _refused(document, error)
+        except Uncertain as error:  # an order that was posted is gone: by its number the invoice is found
+            return replace(unclear(step, error), memo={"number": document.number})
+        posted = document if document.kind == "invoice" else find_invoice_of(self._api, document.number)
+        if posted is None:
+            reason = f"{document.name} was posted, and its invoice is not to be seen yet"
+            return Outcome("unknown", code="invoice-not-found", reason=reason, request_id=answer.request_id)
+        status: Status = "updated" if step.target_id else "created"
+        return Outcome(status, posted.target_id, code="posted", request_id=answer.request_id)
+
+    def _found_gone(self, step: Step, target_id: str) -> Outcome:
+        """An order disappears when it is posted (trap T21); `externalDocumentNumber` in the body helps to find it."""
+        body = step.mapped.body if step.mapped is not None else {}
+        invoice = find_successor(
+            self._api,
+            target_id,
+            number=str((step.memo or {}).get("number") or ""),
+            external_number=str(body.get("externalDocumentNumber") or ""),
+        )
+        if invoice is not None:
+            return _posted_before(invoice)
+        reason = "its document is not there any more, and no invoice was made of it"
+        return Outcome("failed", code="counterpart-gone", reason=reason)
+
+
+def _posted_before(document: Document) -> Outcome:
+    reason = f"{document.name} was posted already"
+    return Outcome("unchanged", document.target_id, code="posted", reason=reason)
+
+
+def _why_not(document: Document) -> Outcome | None:
+    """Why a document is not posted although it could be."""
+    if any(row.get("shippedQuantity") or row.get("invoicedQuantity") for row in document.lines):
+        reason = (
+            f"{document.name} was shipped or invoiced in part by somebody; post the rest in Business Central"
+        )
+        return Outcome("failed", code="partly-posted", reason=reason)
+    if not any(row.get("quantity") for row in document.lines):
+        return Outcome("failed", code="no-lines", reason=f"{document.name} has no line with a quantity")
+    return None
+
+
+def _refused(document: Document, error: Rejected) -> Outcome:
+    """What cannot be posted as it is; that a draft is wanted means that it was posted (section 2.11)."""
+    if document.kind == "invoice" and "draft invoice only" in error.message:
+        return _posted_before(document)
+    code = "posting-refused" if error.code in _FAMILIES else error.code
+    reason = f"{document.name} was not posted: {error.message}"
+    return Outcome("failed", code=code, reason=reason, request_id=error.request_id, answer=error.answer)
+
+
+def _stays_posted(step: Step) -> Outcome:
+    if not step.target_id:
+        return Outcome("removed", code="already-away")
+    kind, id = split_id(step.target_id)
+    reason = (
+        f"its deal is not won any more, and its {kind} is posted: cancel or credit it in Business Central"
+    )
+    return Outcome("failed", f"{kind}/{id}", code="document-posted", reason=reason)

@@ -1,0 +1,275 @@
+"""A deal that changes after its document was made: the draft follows, what is released or posted is flagged."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from mlconnector.errors import Later
+from mlconnector.model import Outcome, Step
+from mlconnector.systems.business_central.emulator import BusinessCentral
+from mlconnector.systems.business_central.lines import Line, line_changes
+
+from .writing import CHAIRS, DESKS, Desk, Office
+
+THREE = {**DESKS, "quantity": Decimal(3)}
+WRAP = {"comment": "gift wrap"}
+
+
+def changed(office: Office, made: Outcome, **body: Any) -> Outcome:
+    """The deal's document after the deal became this."""
+    return office.one(office.step(1, made.target_id, made.memo, total=None, **body))
+
+
+def number(office: Office, made: Outcome) -> str:
+    return str(office.row(made.target_id)["number"])
+
+
+def writes(desk: Desk) -> list[str]:
+    return [entry.method for entry in desk.calls() if entry.method != "GET" and "batch" not in entry.path]
+
+
+# drafts
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([DESKS, WRAP], ["desk 2", "wrap"]),
+        ([THREE, WRAP], ["desk 3", "wrap"]),
+        ([DESKS], ["desk 2"]),
+        ([WRAP, DESKS], ["wrap", "desk 2"]),
+        ([CHAIRS, DESKS, WRAP], ["chair", "desk 2", "wrap"]),
+        ([DESKS, CHAIRS, WRAP], ["desk 2", "chair", "wrap"]),
+        ([DESKS, WRAP, CHAIRS], ["desk 2", "wrap", "chair"]),
+        ([CHAIRS], ["chair"]),
+        ([DESKS, THREE, WRAP], ["desk 2", "desk 3", "wrap"]),
+        ([DESKS, WRAP, {"comment": "by courier"}], ["desk 2", "wrap", "courier"]),
+        ([], []),
+    ],
+)
+def test_the_lines_of_a_draft_follow_the_deal(office: Office, lines: list[Any], expected: list[str]) -> None:
+    made = office.one(office.step(1))
+    outcome = changed(office, made, lines=lines)
+    shown: dict[str, tuple[Any, ...]] = {
+        "desk 2": ("1896-S", 2, 990, 198),
+        "desk 3": ("1896-S", 3, 990, 297),
+        "chair": ("1900-S", 4, Decimal("192.5"), 0),
+        "wrap": ("gift wrap",),
+        "courier": ("by courier",),
+    }
+    assert office.lines(made.target_id) == [shown[one] for one in expected]
+    assert outcome.status == ("unchanged" if expected == ["desk 2", "wrap"] else "updated")
+    assert outcome.target_id == made.target_id
+
+
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ({"quantity": Decimal(3)}, '{"quantity":3,"unitPrice":990,"discountPercent":10}'),
+        ({"unitPrice": Decimal(980)}, '{"unitPrice":980,"discountPercent":10}'),
+        ({"discountPercent": Decimal(5)}, '{"discountPercent":5}'),
+        ({"discountAmount": Decimal(100)}, '{"discountAmount":100}'),
+        ({"description": "Desk, oak"}, '{"description":"Desk, oak"}'),
+    ],
+)
+def test_of_a_line_only_what_differs_is_sent_and_what_that_would_reset(
+    office: Office, line: dict[str, Any], sent: str
+) -> None:
+    made = office.one(office.step(1))
+    changed(office, made, lines=[{**DESKS, **line}, WRAP])
+    assert [entry.body for entry in office.desk.calls("PATCH")] == [sent]
+    assert changed(office, made, lines=[{**DESKS, **line}, WRAP]).status == "unchanged"
+
+
+def test_lines_get_in_between_others_and_behind_them_where_there_is_no_room() -> None:
+    rows = [
+        {"id": str(n), "sequence": n, "lineType": "Item", "itemId": "", "lineObjectNumber": f"I{n}"}
+        for n in (10000, 10001)
+    ]
+    first, last, new = (Line({}, number=one) for one in ("I10000", "I10001", "N"))
+    assert [one.body for one in line_changes(rows, [first, new, last])] == [new.body()]
+    assert [one.body["sequence"] for one in line_changes(rows, [new, new, first, last])] == [3333, 6666]
+    assert [one.row["id"] for one in line_changes(rows, [last])] == ["10000"]
+
+
+def test_the_header_of_a_draft_follows_the_deal(office: Office) -> None:
+    made = office.one(office.step(1))
+    outcome = changed(office, made, date="2026-07-05", discount=Decimal(82))
+    row = office.row(made.target_id)
+    assert outcome.status == "updated"
+    assert row["orderDate" if office.kind == "order" else "invoiceDate"] == "2026-07-05"
+    assert (row["discountAmount"], row["totalAmountExcludingTax"]) == (82, 1700)
+    assert changed(office, made, date="2026-07-05").status == "updated"
+    assert office.row(made.target_id)["discountAmount"] == 0
+
+
+def test_a_draft_follows_the_currency_of_its_deal_or_is_held(office: Office) -> None:
+    made = office.one(office.step(1))
+    held = changed(office, made, currency="USD")
+    assert (held.status, held.code, held.target_id) == ("failed", "currency-differs", made.target_id)
+    assert writes(office.desk) == ["POST"]
+    step = office.step(1, made.target_id, currency="USD", total=None)
+    assert office.one(step, currency_differs="deal").status == "updated"
+    assert office.row(made.target_id)["currencyCode"] == "USD"
+    assert office.lines(made.target_id)[0] == ("1896-S", 2, 990, 198)
+
+
+def test_a_discount_that_a_crash_left_out_is_made_good(office: Office, bc: BusinessCentral) -> None:
+    bc.fault("status", method="PATCH", status=503, times=0)
+    with pytest.raises(Later):
+        office.one(office.step(1, discount=Decimal(82), total=Decimal(1700)))
+    bc.faults.clear()
+    (found,) = office.all()
+    outcome = office.one(office.step(1, found, discount=Decimal(82), total=Decimal(1700)))
+    assert (outcome.status, office.row(found)["discountAmount"]) == ("updated", 82)
+
+
+def test_a_changed_deal_whose_document_comes_to_another_total_is_said(office: Office) -> None:
+    made = office.one(office.step(1))
+    outcome = office.one(office.step(1, made.target_id, lines=[THREE], total=Decimal(1782)))
+    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "total-differs", made.target_id)
+
+
+class Nosy(BusinessCentral):
+    """Somebody edits the header of the document right before it is changed."""
+
+    times = 1
+
+    def answer(self, request: Any) -> Any:
+        if request.method == "PATCH" and self.times:
+            self.times -= 1
+            for row in [*self.rows("salesOrders"), *self.rows("salesInvoices")]:
+                if row["externalDocumentNumber"] == "PD-1":
+                    entity = "salesOrders" if "orderDate" in row else "salesInvoices"
+                    self.edit(entity, row["id"], shipToContact="Robert")
+        return super().answer(request)
+
+
+class TestSomebodyIsQuicker:
+    @pytest.fixture
+    def bc(self) -> Nosy:
+        emulator = Nosy()
+        emulator.seed()
+        return emulator
+
+    def test_a_document_that_changed_in_between_is_read_again(self, office: Office) -> None:
+        made = office.one(office.step(1))
+        outcome = changed(office, made, date="2026-07-05", lines=[THREE, WRAP])
+        row = office.row(made.target_id)
+        assert (outcome.status, row["shipToContact"]) == ("updated", "Robert")
+        assert office.lines(made.target_id)[0] == ("1896-S", 3, 990, 297)
+
+
+# released, posted, gone
+
+
+@pytest.mark.parametrize("state", ["release", "ask_for_approval"])
+def test_a_released_document_is_flagged_and_left_alone(
+    office: Office, bc: BusinessCentral, state: str
+) -> None:
+    made = office.one(office.step(1))
+    getattr(bc.people, state)(number(office, made))
+    before = office.row(made.target_id)
+    outcome = changed(office, made, lines=[THREE, WRAP])
+    assert (outcome.status, outcome.code, outcome.target_id) == (
+        "failed",
+        "document-released",
+        made.target_id,
+    )
+    assert before["number"] in outcome.reason
+    assert office.row(made.target_id) == before
+
+
+@pytest.mark.parametrize("paid", [False, True])
+def test_a_posted_document_is_flagged_by_the_number_of_its_invoice(
+    office: Office, bc: BusinessCentral, paid: bool
+) -> None:
+    made = office.one(office.step(1))
+    invoice = bc.people.post(number(office, made))
+    if paid:
+        bc.people.pay(invoice["number"])
+    outcome = changed(office, made, lines=[THREE, WRAP])
+    assert (outcome.status, outcome.code) == ("failed", "document-posted")
+    assert outcome.target_id == f"invoice/{invoice['id']}"
+    assert invoice["number"] in outcome.reason
+
+
+def test_a_released_document_that_says_the_same_as_the_deal_is_fine(
+    office: Office, bc: BusinessCentral
+) -> None:
+    made = office.one(office.step(1))
+    bc.people.release(number(office, made))
+    assert office.one(office.step(1, made.target_id)).status == "unchanged"
+    assert office.one(office.step(1, made.target_id, discount=Decimal(1))).code == "document-released"
+
+
+def test_a_draft_that_somebody_deleted_is_not_made_anew(office: Office, bc: BusinessCentral) -> None:
+    made = office.one(office.step(1))
+    bc.people.delete_draft(number(office, made))
+    outcome = changed(office, made, lines=[THREE, WRAP])
+    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "counterpart-gone", made.target_id)
+    assert office.all() == []
+
+
+# not won any more
+
+
+def remove(office: Office, made: Outcome, on_unwon: str = "delete") -> Outcome:
+    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1", memo=made.memo)
+    return office.one(step, on_unwon=on_unwon)
+
+
+def test_the_draft_of_a_deal_that_is_not_won_any_more_is_flagged(office: Office) -> None:
+    made = office.one(office.step(1))
+    outcome = remove(office, made, "flag")
+    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "not-won-any-more", made.target_id)
+    assert number(office, made) in outcome.reason
+    assert office.all() == [made.target_id]
+
+
+def test_a_draft_that_nobody_touched_is_deleted_where_that_is_wanted(office: Office) -> None:
+    made = office.one(office.step(1))
+    assert remove(office, made).status == "removed"
+    assert office.all() == []
+    again = remove(office, made)
+    assert (again.status, again.code) == ("removed", "already-away")
+
+
+def test_a_draft_is_deleted_after_a_change_of_ours_too(office: Office) -> None:
+    made = office.one(office.step(1))
+    office.desk.emulator.clock.advance(60)
+    assert remove(office, changed(office, made, lines=[THREE])).status == "removed"
+
+
+def test_a_draft_that_somebody_worked_on_is_never_deleted(office: Office, bc: BusinessCentral) -> None:
+    made = office.one(office.step(1))
+    bc.clock.advance(60)
+    bc.people.edit_line(number(office, made), 10000, quantity=5)
+    outcome = remove(office, made)
+    assert (outcome.status, outcome.code) == ("failed", "document-touched")
+    assert office.all() == [made.target_id]
+
+
+def test_a_draft_of_which_nothing_is_remembered_is_never_deleted(office: Office) -> None:
+    made = office.one(office.step(1))
+    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1")
+    assert office.one(step, on_unwon="delete").code == "document-touched"
+
+
+@pytest.mark.parametrize("on_unwon", ["flag", "delete"])
+def test_a_posted_document_stays_and_is_flagged(office: Office, bc: BusinessCentral, on_unwon: str) -> None:
+    made = office.one(office.step(1))
+    invoice = bc.people.post(number(office, made))
+    outcome = remove(office, made, on_unwon)
+    assert (outcome.status, outcome.code) == ("failed", "document-posted")
+    assert outcome.target_id == f"invoice/{invoice['id']}"
+
+
+def test_a_released_document_stays_and_is_flagged(office: Office, bc: BusinessCentral) -> None:
+    made = office.one(office.step(1))
+    bc.people.release(number(office, made))
+    assert remove(office, made).code == "document-released"
+    assert office.all() == [made.target_id]
