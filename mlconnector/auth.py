@@ -26,6 +26,22 @@ class FixedHeader(Credentials):
         return self._value
 
 
+class KeyHeader(Credentials):
+    """A key in a header of its own name, in place of Authorization: `x-api-token`."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self._name = name
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers[self._name] = self._key
+        return request
+
+    def header(self) -> str:
+        """Nothing stands in Authorization."""
+        return ""
+
+
 def basic(user: str, password: str) -> FixedHeader:
     """HTTP Basic, UTF-8."""
     return FixedHeader("Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())

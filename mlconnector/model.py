@@ -6,9 +6,10 @@ Standard library only. A value here is frozen; whoever wants another one makes a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeVar, dataclass_transform
+from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -217,7 +218,8 @@ class Flow:
     expands no more than these; `needs` are those of them without which the target takes no record. `fields` is given
     where the counterpart may be changed by others: by name in the body the source fields it is made of. `rules` is a
     text that changes with the mapping. `follows` names the flow whose settled records this one takes up (a document
-    that is posted); nothing is read from the source for it.
+    that is posted); nothing is read from the source for it. `new: ignore` makes no counterpart for a record that has
+    none.
     """
 
     name: str
@@ -235,6 +237,7 @@ class Flow:
     rules: str = ""
     follows: str = ""
     needs: frozenset[str] = frozenset()
+    new: Literal["create", "ignore"] = "create"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,18 +263,36 @@ class FieldInfo:
     note: str = ""
 
 
+class Vault(Protocol):
+    """The stored secrets of one system, for what is renewed while it is used (an OAuth refresh token)."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """While it lasts, no other process of this connection renews the system's secrets."""
+        ...
+
+    def read(self, name: str) -> str:
+        """The secret as it is stored now; ConfigError without one."""
+        ...
+
+    def store(self, name: str, value: str) -> None:
+        """Stores it, if it is another one than is stored; ConfigError if that is not possible."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
 
     `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end. Sleeping for
     no time at all, between two calls, lets the run end there. `called` is the connection and the system as
-    `mlconnector secrets set` takes them: `nordkran erp`.
+    `mlconnector secrets set` takes them: `nordkran erp`. `vault` holds the system's own
+    secrets; without one, those that it was connected with stay as they are.
     """
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     called: str = "CONNECTION SYSTEM"
+    vault: Vault | None = None
 
     def named(self, hint: str) -> str:
         """A hint that says CONNECTION SYSTEM, with what these are called."""

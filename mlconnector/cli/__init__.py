@@ -23,6 +23,7 @@ COMMANDS = {
     "init": "Write a commented connection file to start from.",
     "check": "Check the file, the secrets and both systems; show every problem at once.",
     "secrets": "Store, check, list and delete the secrets of a connection.",
+    "login": "Log in to a system with a browser, once.",
     "fields": "List the fields of a system that can be mapped.",
     "sync": "Send what is new or changed: the command for cron.",
     "backfill": "Read a window of the past (or everything) and send what differs.",

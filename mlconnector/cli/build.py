@@ -123,16 +123,24 @@ def source_key(connection: Connection, bound: BoundFlow) -> str:
 class Systems:
     """The systems of one connection: each connected when it is first used, once, and read by one Source."""
 
-    def __init__(self, connection: Connection, secrets: Mapping[str, str], tools: Tools) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        secrets: Mapping[str, str],
+        tools: Tools,
+        hide: Callable[[Iterable[str]], None] = lambda values: None,
+    ) -> None:
         self._connection = connection
         self._secrets = secrets
         self._tools = tools
+        self._hide = hide
         self._connected: dict[str, Connected] = {}
         self._sources: dict[str, Source] = {}
 
     def connected(self, alias: str) -> Connected:
         """The system behind an alias; nothing is sent yet."""
         if alias not in self._connected:
+            from mlconnector.cli.vault import StoredSecrets
             from mlconnector.systems import load_system
 
             part = self._connection.systems[alias]
@@ -141,7 +149,8 @@ class Systems:
                 for name, value in self._secrets.items()
                 if name.partition(".")[0] == alias
             }
-            tools = replace(self._tools, called=f"{self._connection.name} {alias}")
+            vault = StoredSecrets(self._connection, alias, self._hide)
+            tools = replace(self._tools, called=f"{self._connection.name} {alias}", vault=vault)
             self._connected[alias] = load_system(part.kind).connect(part.settings, mine, tools)
         return self._connected[alias]
 
@@ -179,7 +188,7 @@ def open_systems(
     ]
     secrets = load_secrets(connection.name, wanted, settings=connection.secrets)
     screen.redactor.hide(secrets.values())
-    systems = Systems(connection, secrets, tools)
+    systems = Systems(connection, secrets, tools, screen.redactor.hide)
     try:
         yield systems
     finally:

@@ -14,6 +14,7 @@ EPILOG = """
 \b
 Examples:
   mlconnector init                           writes nav-mailchimp.yaml into the current folder
+  mlconnector init pipedrive-business-central
   mlconnector init -o nordkran.yaml
   mlconnector init -o -                      prints it
 """
@@ -26,7 +27,7 @@ Examples:
 )
 @click.pass_obj
 def command(common: Common, pair: str, output: str | None) -> int:
-    """Write a commented connection file for PAIR (default: nav-mailchimp).
+    """Write a commented connection file for PAIR (default: nav-mailchimp; or pipedrive-business-central).
 
     The mappings stand in it in full, ready to be changed. A file that is there already is never overwritten.
     """

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 SYSTEMS = {
     "business_central": "mlconnector.systems.business_central",
     "mailchimp": "mlconnector.systems.mailchimp",
+    "pipedrive": "mlconnector.systems.pipedrive",
 }
 
 

@@ -1,0 +1,90 @@
+"""What a call costs, and whether another one may be made today (fact sheet 8.2, 8.4, traps 16 and 17).
+
+The day's tokens are the whole company's. What is left of them is known from the headers of the last answer, where
+Pipedrive sends them; what this connection took is counted for one run, since a system keeps nothing from run to run.
+So `daily_share` bounds a run, and `daily_floor` bounds the day as soon as the headers tell.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from mlconnector.errors import Later
+from mlconnector.http import Answer
+from mlconnector.systems.pipedrive import Settings
+from mlconnector.systems.pipedrive.verdict import SYSTEM, midnight_after
+
+_COSTS = (
+    ("GET", r"/v1/users/me", 2),
+    ("GET", r"/v2/deals/archived", 20),
+    ("GET", r"/v2/\w+/search", 20),
+    ("GET", r"/v2/\w+/\d+", 1),
+    ("GET", r"/v2/.*", 10),
+    ("POST|PATCH", r"/v2/.*", 5),
+    ("DELETE", r"/v2/.*", 3),
+)
+_TABLE = tuple((re.compile(methods), re.compile(f"(?:/api)?{path}"), cost) for methods, path, cost in _COSTS)
+DEAREST = 40
+
+
+def cost_of(method: str, path: str) -> int:
+    """Tokens of one request by the table of 8.2; a call that is not in it counts as the dearest."""
+    known = (cost for methods, paths, cost in _TABLE if methods.fullmatch(method) and paths.fullmatch(path))
+    return next(known, DEAREST)
+
+
+class Budget:
+    """The tokens of one run. May be used from several threads at once."""
+
+    def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
+        self._share, self._floor = settings.daily_share, settings.daily_floor
+        self._now = now
+        self._lock = threading.Lock()
+        self.spent = 0
+        self.limit = settings.daily_tokens
+        self.left: int | None = None
+        """Tokens left to the company; None where Pipedrive did not say."""
+
+    @property
+    def floor(self) -> int:
+        """So many tokens are left to others."""
+        return self.limit * self._floor // 100
+
+    @property
+    def free(self) -> int | None:
+        """Tokens above the floor; None where Pipedrive did not say how many are left."""
+        return None if self.left is None else self.left - self.floor
+
+    def admit(self, method: str, path: str) -> None:
+        """Raises Later if this call would take what is not this connection's."""
+        cost = cost_of(method, path)
+        with self._lock:
+            if self.free is not None and cost > self.free:
+                raise self._over(
+                    f"{self.left} of the company's {self.limit} tokens are left today", "daily_floor"
+                )
+            if self.spent + cost > self.limit * self._share // 100:
+                raise self._over(f"this run took {self.spent} of {self.limit} tokens a day", "daily_share")
+
+    def note(self, answer: Answer) -> None:
+        """Counts an answer, a refusal too (whether these cost is not known), and reads what is left."""
+        with self._lock:
+            self.spent += cost_of(answer.method, answer.path)
+            self.limit = _number(answer, "limit") or self.limit
+            left = _number(answer, "remaining")
+            self.left = self.left if left is None else left
+
+    def _over(self, state: str, setting: str) -> Later:
+        return Later(
+            f"{SYSTEM}: {state}, and {setting} leaves the rest to others",
+            hint=f"the next run goes on from here; change {setting} in the connection file if that is too little",
+            retry_at=midnight_after(self._now()),
+        )
+
+
+def _number(answer: Answer, name: str) -> int | None:
+    text = answer.headers.get(f"x-daily-ratelimit-token-{name}", "")
+    return int(text) if text.isdecimal() else None
