@@ -31,7 +31,8 @@ Where this differs from the design notes, section by section, and why:
    Business Central's pages come by number and not by time, so only the last batch of a read has a checkpoint.
 4. Types. `Batch.cursor` is where a backfill goes on. `Skip.leaves` and `Flow.on_exclude` say what becomes of a member
    whose record no longer matches `when`. `Flow.paths` are the fields to fetch, `needs` those without which nothing
-   can be sent; `then` waits for a flow that posts.
+   can be sent. What a flow does `then` is a flow of its own that `follows` it (`deals_to_documents.post`);
+   `Flow.new` says whether a counterpart is made at all.
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
    `Connection` has no `budget` yet: no vendor of today counts calls by the day.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
@@ -23,7 +23,7 @@ from mlconnector.errors import ConfigError
 from mlconnector.explain import KeyPath, Problem, convert, show, suggest
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
-from mlconnector.mapping import compile_map, compile_when
+from mlconnector.mapping import compile_map, compile_when, digest
 from mlconnector.model import FieldInfo, Flow
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.yamlfile import Document, read_document
@@ -307,7 +307,7 @@ class _Reading:
             secrets=head.secrets,
             healthcheck=head.healthcheck,
             systems={system.alias: system for system in systems if system},
-            flows=tuple(flow for flow in flows if flow),
+            flows=tuple(one for flow in flows if flow for one in (flow, *_followers(flow))),
         )
 
     def _fail(self, path: KeyPath, message: str) -> None:
@@ -431,6 +431,8 @@ class _Reading:
             return None
         own = {field: getattr(shape, field) for field in kind.options.__struct_fields__}
         options = kind.complete(kind.options(**own), compiled)
+        self.problems += [problem.under(*path) for problem in kind.check_options(options)]
+        filled = {name: target.paths for name, target in compiled.targets.items()}
         flow = Flow(
             name=str(path[-1]),
             source=shape.source,
@@ -438,9 +440,13 @@ class _Reading:
             target=shape.target,
             into=kind.into,
             map=kind.bind(options, compiled, condition),
-            on_delete=own.get("on_delete", "ignore"),
-            on_exclude=own.get("on_exclude", "ignore"),
-            paths=compiled.paths | condition.paths,
+            after=kind.after,
+            on_delete="archive" if kind.parting else own.get("on_delete", "ignore"),
+            on_exclude="archive" if kind.parting else own.get("on_exclude", "ignore"),
+            paths=compiled.paths.union(condition.paths, *kind.reads.values()),
+            fields={**filled, **kind.reads} if kind.paired else {},
+            rules=digest({"map": rules, "options": own}).hex() if kind.paired else "",
+            new=own.get("new", "create"),
             needs=kind.needs(compiled),
         )
         return BoundFlow(flow, kind.name, options, rules, when)
@@ -449,10 +455,13 @@ class _Reading:
         """Of two flows into one place neither may archive: it would archive what the other one keeps (trap 5)."""
         for one in flows:
             others = [other.flow.name for other in flows if other is not one and _place(other) == _place(one)]
+            path: KeyPath = ("flows", one.flow.name)
+            if others and FLOWS[one.kind].parting:
+                self._fail(path, f"{others[0]} writes to the same place: each would take away the other's")
+                continue
             for option in ("on_delete", "on_exclude"):
                 if others and getattr(one.flow, option) == "archive":
-                    path: KeyPath = ("flows", one.flow.name, option)
-                    self._fail(path, f"cannot be archive: {others[0]} writes to the same place")
+                    self._fail((*path, option), f"cannot be archive: {others[0]} writes to the same place")
 
     def _end(self, path: KeyPath, alias: Any, kind: FlowKind, wanted: str) -> None:
         """One end of a flow; what is no text was reported with the flow's shape."""
@@ -487,6 +496,26 @@ class _Reading:
         if total > _LONGEST_OVERLAP:
             self._fail(("overlap",), "is longer than 30 days; sync --full reads everything again")
         return total
+
+
+def _followers(bound: BoundFlow) -> Iterator[BoundFlow]:
+    """The flow that takes up what this one settles, if its options ask for one."""
+    then = FLOWS[bound.kind].then
+    function = then.bind(bound.options) if then else None
+    if then and function:
+        name = bound.flow.name
+        flow = replace(
+            bound.flow,
+            name=f"{name}.{then.name}",
+            into=then.into,
+            map=function,
+            after=(name,),
+            mode="create_once",
+            on_delete="ignore",
+            on_exclude="ignore",
+            follows=name,
+        )
+        yield BoundFlow(flow, flow.name, bound.options, {}, {})
 
 
 def _place(bound: BoundFlow) -> tuple[str, str, str]:

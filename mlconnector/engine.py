@@ -286,6 +286,8 @@ class FlowRun:
             decided = replace(
                 decided, changed=known.changed, seen=seen, modified=change.modified, refs=known.refs
             )
+            if mapped.match and known.refs and decided.mapped is not None:
+                decided = replace(decided, mapped=_with_refs(mapped, known.refs))
         kept = change.record if self.job.flow.fields else {}
         return Planned(change.id, change.modified, self._name(change), mapped, known, decided, kept)
 
@@ -360,6 +362,14 @@ def _keys_in_question(
         tried = entry.tried_keys if entry is not None else ()
         keys.update(one for one in (key, old_key, *tried) if one is not None)
     return keys
+
+
+def _with_refs(mapped: Mapped, refs: Mapping[str, str]) -> Mapped:
+    """In its keys to match by, `{company}` is the remote id of what it refers to as company."""
+    match = mapped.match
+    for field, target_id in refs.items():
+        match = tuple(key.replace(f"{{{field}}}", target_id) for key in match)
+    return replace(mapped, match=match)
 
 
 def _writes(decided: Step | Outcome) -> bool:

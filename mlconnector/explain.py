@@ -163,6 +163,7 @@ _SCALARS: dict[type[inspect.Type], tuple[type | tuple[type, ...], str]] = {
     inspect.StrType: (str, "text"),
     inspect.IntType: (int, "a whole number"),
     inspect.FloatType: ((int, float), "a number"),
+    inspect.DecimalType: ((int, float), "a number"),
     inspect.BoolType: (bool, "true or false"),
     inspect.NoneType: (type(None), "nothing"),
 }

@@ -86,6 +86,8 @@ class Matching:
             action: Action = "link" if self.job.adopt else "update"
             plan.decided = replace(step, action=action, target_id=free[0])
             linked.add(free[0])
+        elif self.job.flow.new == "ignore" and not _is_new(plan):
+            plan.decided = Outcome("skipped", code="no-counterpart", reason="the flow makes none for it")
         elif self.job.adopt:
             plan.decided = Outcome(
                 "held", code="no-match", reason="nothing there matches; a sync makes it new"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from mlconnector.config import FileHead, flow_struct
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import Rule
+from mlconnector.model import FieldInfo
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.transforms import TRANSFORMS
 
@@ -58,19 +60,37 @@ def _flow(flow: Schema, kind: FlowKind) -> Schema:
     fields = load_system(kind.source).entities[kind.entity].fields
     path = {"type": "string", "examples": list(fields)}
     flow["description"] = kind.summary
+    flow["properties"] = {name: _as_number(one) for name, one in flow["properties"].items()}
     flow["properties"]["kind"] = {"const": kind.name}
     flow["properties"]["map"]["additionalProperties"] = {"anyOf": [path, {"type": "null"}, _ref("Rule")]}
     flow["properties"]["when"] |= {
         "anyOf": [
             {
                 "type": "object",
-                "propertyNames": {"enum": list(fields)},
+                "propertyNames": _names(fields),
                 "additionalProperties": _ref("Condition"),
             },
             {"type": "null"},
         ]
     }
     return flow
+
+
+def _names(fields: Mapping[str, FieldInfo]) -> Schema:
+    """The known fields; where a system lets any custom field pass, what the account has is told by `check`."""
+    known: Schema = {"enum": list(fields)}
+    return {"anyOf": [known, {"pattern": "^custom_fields\\."}]} if "custom_fields.any" in fields else known
+
+
+def _as_number(option: Schema) -> Schema:
+    """An amount is a number in the file, not the text that msgspec makes of a Decimal."""
+    if option.get("format") != "decimal":
+        return option
+    default = float(option["default"])
+    return {key: one for key, one in option.items() if key != "format"} | {
+        "type": "number",
+        "default": default,
+    }
 
 
 def _with_kind(flow: Schema, name: str) -> Schema:

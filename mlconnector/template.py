@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,30 @@ from mlconnector.systems import load_system
 if TYPE_CHECKING:
     from mlconnector.config import Connection
 
-PAIRS: dict[str, tuple[str, ...]] = {"nav-mailchimp": ("customers_to_members", "vendors_to_members")}
+PAIRS: dict[str, tuple[str, ...]] = {
+    "nav-mailchimp": ("customers_to_members", "vendors_to_members"),
+    "pipedrive-business-central": (
+        "organizations_to_customers",
+        "persons_to_contacts",
+        "products_to_items",
+        "deals_to_documents",
+        "customers_to_organizations",
+        "items_to_products",
+    ),
+}
 """What `init` can write, each with its flows."""
 
-_ALIASES = {"business_central": "erp", "mailchimp": "mail"}
-_AUDIENCES = {"customers_to_members": "Customers", "vendors_to_members": "Suppliers"}
+_ALIASES = {"business_central": "erp", "mailchimp": "mail", "pipedrive": "crm"}
+_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    "customers_to_members": {"audience": "Customers"},
+    "vendors_to_members": {"audience": "Suppliers"},
+    "products_to_items": {"currency": "EUR"},
+    "items_to_products": {"currency": "EUR"},
+}
+"""Options that have no default, as examples to replace."""
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+_LONG = 95
+"""So many characters, besides the indent, fit a line."""
 _WORDS = frozenset({"true", "false", "null"})
 
 
@@ -67,7 +86,10 @@ def template(
     for kind in kinds:
         given = (settings or {}).get(_ALIASES[kind.source], {})
         fields = load_system(kind.source).fields_of(_typed(kind.source, given), kind.entity)
-        lines += _flow_lines(kind, (audiences or {}).get(kind.name, _AUDIENCES[kind.name]), fields)
+        options = dict(_OPTIONS.get(kind.name, {}))
+        if audiences and kind.name in audiences:
+            options["audience"] = audiences[kind.name]
+        lines += _flow_lines(kind, options, fields)
     return "\n".join(lines) + "\n"
 
 
@@ -88,9 +110,9 @@ def left_examples(connection: Connection) -> list[Example]:
 
 def _left_settings(connection: Connection) -> Iterator[Example]:
     for part in connection.systems.values():
-        for name, remedy in _FILL_IN.items():
-            if getattr(part.settings, name, None) == _EXAMPLES[name]:
-                yield Example(("systems", part.alias, name), remedy, sure=name != "company")
+        for name, example in _EXAMPLES.get(part.kind, {}).items():
+            if name in _FILL_IN and getattr(part.settings, name, None) == example:
+                yield Example(("systems", part.alias, name), _FILL_IN[name], sure=name not in _NAMES)
 
 
 def _left_addresses(connection: Connection) -> Iterator[Example]:
@@ -101,7 +123,8 @@ def _left_addresses(connection: Connection) -> Iterator[Example]:
 
 def _left_audiences(connection: Connection) -> Iterator[Example]:
     for bound in connection.flows:
-        if bound.options.audience == _AUDIENCES.get(bound.kind):
+        example = _OPTIONS.get(bound.kind, {}).get("audience")
+        if example is not None and bound.options.audience == example:
             path = ("flows", bound.flow.name, "audience")
             yield Example(path, "put the name or id of your own audience in its place", sure=False)
 
@@ -110,44 +133,49 @@ _FILL_IN = {
     "tenant": "put the Directory (tenant) ID of your app registration in Entra in its place",
     "client_id": "put the Application (client) ID of your app registration in Entra in its place",
     "company": "put the name or id of your own company in its place",
+    "company_domain": "put your own company's part of its Pipedrive address in its place",
 }
-_EXAMPLES = {
-    "tenant": "9f0c2f6e-0000-4000-8000-000000000000",
-    "client_id": "1b2c3d4e-0000-4000-8000-000000000000",
-    "company": "NORDKRAN",
-    "environment": "Production",
+_NAMES = ("company", "company_domain")
+"""What may be called as in the example."""
+_EXAMPLES: Mapping[str, Mapping[str, Any]] = {
+    "business_central": {
+        "tenant": "9f0c2f6e-0000-4000-8000-000000000000",
+        "client_id": "1b2c3d4e-0000-4000-8000-000000000000",
+        "company": "NORDKRAN",
+        "environment": "Production",
+    },
+    "pipedrive": {"company_domain": "nordkran"},
 }
 
 
 def _system_lines(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
     """The settings that are required or given; where each secret comes from, as a comment."""
     system = load_system(kind)
+    usual = {**_EXAMPLES.get(kind, {}), **given}
     yield f"  {_ALIASES[kind]}:"
     yield f"    kind: {kind}"
-    for field in _setting_names(kind, given):
-        yield f"    {field}: {_scalar(given.get(field, _EXAMPLES.get(field, '')))}"
+    for field in system.settings.__struct_fields__:
+        if field != "kind" and usual.get(field) is not None:
+            yield f"    {field}: {_scalar(usual[field])}"
     for secret, where in system.secrets.items():
         yield f"    # secret {_ALIASES[kind]}.{secret}: {where}"
 
 
-def _setting_names(kind: str, given: Mapping[str, Any]) -> list[str]:
-    names = [name for name in load_system(kind).settings.__struct_fields__ if name != "kind"]
-    usual = {**(_EXAMPLES if kind == "business_central" else {}), **given}
-    return [name for name in names if usual.get(name) is not None]
-
-
 def _typed(kind: str, given: Mapping[str, Any]) -> Any:
     """The settings as their Struct; what is not given is no matter for what can be mapped."""
+    settings = load_system(kind).settings
     known = {name: value for name, value in given.items() if value is not None}
-    return msgspec.convert({"company": "", **known}, load_system(kind).settings) if known else None
+    needed = {field.encode_name: "" for field in msgspec.structs.fields(settings) if field.required}
+    return msgspec.convert({**needed, **known}, settings) if known else None
 
 
-def _flow_lines(kind: FlowKind, audience: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+def _flow_lines(kind: FlowKind, options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     yield f"  # {kind.summary}"
     yield f"  {kind.name}:"
     yield f"    from: {_ALIASES[kind.source]}"
     yield f"    to: {_ALIASES[kind.target]}"
-    yield f"    audience: {_scalar(audience)}"
+    for option, value in options.items():
+        yield from _noted(f"{option}: {_scalar(value)}", kind.notes.get(option, ""), "    ")
     yield from _option_lines(kind, "    # ")
     yield "    map:"
     for target, rule in kind.default_map.items():
@@ -157,7 +185,8 @@ def _flow_lines(kind: FlowKind, audience: str, fields: Mapping[str, FieldInfo]) 
         yield from _noted(f"{target}: {_flow_style(rule)}", kind.notes.get(target, ""), "      # ")
     if kind.default_when:
         yield f"    when: {_flow_style(kind.default_when)}"
-    yield '    # when: {blocked: {is: " "}}      # only those that are not blocked'
+    if kind.optional_when:
+        yield from _noted(f"when: {_flow_style(kind.optional_when)}", kind.when_note, "    # ")
     yield ""
 
 
@@ -169,7 +198,7 @@ def _option_lines(kind: FlowKind, indent: str) -> Iterator[str]:
             continue
         about = schema[option.name]
         default = list(option.default) if isinstance(option.default, tuple) else option.default
-        choices = " | ".join(about.get("enum", ()))
+        choices = " | ".join(about.get("enum") or about.get("items", {}).get("enum", ()))
         note = f"{about['description']} ({choices})" if choices else about["description"]
         yield from _noted(f"{option.name}: {_flow_style(default)}", note, indent)
 
@@ -178,20 +207,22 @@ def _noted(line: str, note: str, indent: str) -> list[str]:
     """The note behind the line, or before it where that would be long."""
     if not note:
         return [indent + line]
-    if len(line) + len(note) < 95:
+    if len(line) + len(note) < _LONG:
         return [f"{indent}{line}      # {note}"]
     before = indent.removesuffix("# ")
-    return [*(f"{before}# {part}" for part in wrap(note, 95)), indent + line]
+    return [*(f"{before}# {part}" for part in wrap(note, _LONG)), indent + line]
 
 
 def _map_lines(target: str, rule: Any, note: str, indent: str) -> Iterator[str]:
-    if not isinstance(rule, Mapping) or "parts" not in rule:
-        yield from _noted(f"{target}: {_flow_style(rule)}", note, indent)
+    line = f"{target}: {_flow_style(rule)}"
+    if not isinstance(rule, Mapping) or ("parts" not in rule and len(line) < _LONG):
+        yield from _noted(line, note, indent)
         return
     yield from _noted(f"{target}:", note, indent)
     yield from (f"{indent}  {key}: {_flow_style(value)}" for key, value in rule.items() if key != "parts")
-    yield f"{indent}  parts:"
-    yield from (f"{indent}    {part}: {_flow_style(line)}" for part, line in rule["parts"].items())
+    if "parts" in rule:
+        yield f"{indent}  parts:"
+        yield from (f"{indent}    {part}: {_flow_style(line)}" for part, line in rule["parts"].items())
 
 
 def _flow_style(value: Any) -> str:
@@ -206,4 +237,4 @@ def _scalar(value: Any) -> str:
     """Text plain where YAML cannot take it for anything else, quoted otherwise (JSON's spelling is YAML's)."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return str(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)

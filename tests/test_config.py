@@ -15,6 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mlconnector.config import Brake, Connection, SecretSettings, find_connection, load_connection
 from mlconnector.errors import ConfigError
+from mlconnector.flows import FLOWS
 from mlconnector.model import Change, Mapped
 
 GOOD = """\
@@ -166,7 +167,7 @@ c.yaml:6:3: systems.erp: needs 'company'
 c.yaml:9:5: systems.erp.client_secret: secrets do not stand in this file; run: mlconnector secrets set <name> erp.client_secret
 c.yaml:10:5: systems.erp.page_size: expected a whole number, got text '500x'
 c.yaml:11:5: systems.erp.base_url: plain http is only allowed to this machine (127.0.0.1, localhost); use https://
-c.yaml:12:10: systems.mail.kind: text 'mailchimpp' is not business_central or mailchimp (did you mean 'mailchimp'?)
+c.yaml:12:10: systems.mail.kind: text 'mailchimpp' is not business_central or mailchimp or pipedrive (did you mean 'mailchimp'?)
 c.yaml:12:28: systems.mail.api_key: secrets do not stand in this file; run: mlconnector secrets set <name> mail.api_key
 c.yaml:13:28: systems.mail2.auth: text 'oath' is not one of api_key, oauth (did you mean 'oauth'?)
 c.yaml:15:3: flows.{LIFE}: needs 'audience'
@@ -185,7 +186,7 @@ c.yaml:25:25: flows.{LIFE}.map.ADDRESS.parts.adr1: an address has no such part (
 c.yaml:27:7: flows.{LIFE}.map.V: stands here twice, first in line 26
 c.yaml:29:12: flows.{LIFE}.when.bloked: the source has no field 'bloked' (did you mean 'blocked'?)
 c.yaml:29:44: flows.{LIFE}.when.balanceDue.is: 'balanceDue' is a number
-c.yaml:30:3: flows.vendor_to_members: there is no such flow (did you mean 'vendors_to_members'?); there are {LIFE}, vendors_to_members
+c.yaml:30:3: flows.vendor_to_members: there is no such flow (did you mean 'vendors_to_members'?); there are {", ".join(FLOWS)}
 """  # noqa: E501 - the lines as they are printed
 
 
@@ -235,7 +236,7 @@ def test_plain_http_goes_to_this_machine_only(tmp_path: Path, url: str, says: st
         (
             "  mail: {kind: mailchimp}",
             "  mail:",
-            "c.yaml:5:3: systems.mail.kind: needs 'kind': business_central or mailchimp",
+            "c.yaml:5:3: systems.mail.kind: needs 'kind': business_central or mailchimp or pipedrive",
         ),
         (
             "  mail: {",
@@ -251,7 +252,7 @@ def test_plain_http_goes_to_this_machine_only(tmp_path: Path, url: str, says: st
         (
             "    kind: vendors_to_members\n",
             "",
-            "c.yaml:16:3: flows.suppliers: there is no such flow; there are customers_to_members, vendors_to_members",
+            f"c.yaml:16:3: flows.suppliers: there is no such flow; there are {', '.join(FLOWS)}",
         ),
         (
             "    map:\n",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from mlconnector.engine import FlowRun
 from mlconnector.errors import BrakeError, Later, Stop, StoppedError
 from mlconnector.lanes import Brake
 from mlconnector.ledger import Ledger, Pair, forgetting
-from mlconnector.model import LedgerEntry, Left, Outcome, Step
+from mlconnector.model import Change, LedgerEntry, Left, Mapped, Outcome, Ref, Step
 from mlconnector.plan import DryRun
 from tests.toys import Clock, ToySource, ToyTarget, Watcher, make_job, map_row
 
@@ -626,3 +626,32 @@ def test_the_ledger_is_asked_once_a_run_who_is_forgotten(bench: Bench) -> None:
     bench.ledger._db.set_trace_callback(asked.append)
     bench.run()
     assert len([one for one in asked if "forgotten" in one]) == 1
+
+
+def test_a_flow_that_makes_nothing_new_only_brings_in_step_what_is_there(bench: Bench) -> None:
+    bench.rows(a=1, b=2)
+    bench.target.upserts = False
+    bench.target.records["t1"] = {"key": "email:a", "value": 0}
+    counts = bench.run(upserts=False, new="ignore")
+    assert (counts["updated"], counts["skipped"]) == (1, 1)
+    assert bench.values() == {"email:a": 1}
+    assert bench.entry("id-b").code == "no-counterpart"
+    assert bench.run("replay", ["id-b"], upserts=False)["created"] == 1
+
+
+def test_a_key_to_match_by_may_hold_the_remote_id_of_what_a_record_refers_to(bench: Bench) -> None:
+    def map_person(change: Change) -> Mapped:
+        ref = Ref("company", "organization", "12", "customer")
+        return Mapped("person:1", {}, b"digest", (ref,), match=("name:{company}/anna",))
+
+    asked: set[str] = set()
+
+    class Asked(ToyTarget):
+        def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
+            asked.update(keys)
+            return {}
+
+    bench.rows(a=1)
+    bench.ledger.link(("a", "organization"), ("b", "customer"), [Pair("12", "guid-7", {}, {})])
+    bench.run(target=Asked(upserts=False), upserts=False, map=map_person)
+    assert asked == {"name:guid-7/anna"}

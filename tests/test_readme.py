@@ -192,7 +192,7 @@ def test_the_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_the_environment_variables_of_secrets_are_spelled_as_the_code_has_them() -> None:
-    names = {variable(f"{alias}.{name}") for alias, kind in zip(("erp", "mail"), SYSTEMS, strict=True)
+    names = {variable(f"{alias}.{name}") for alias, kind in zip(("erp", "mail", "crm"), SYSTEMS, strict=True)
              for name in load_system(kind).secrets}  # fmt: skip
     named = set(re.findall(r"MLCONNECTOR_SECRET_[A-Z_]*[A-Z]", TEXT))
     assert named and named <= names

@@ -202,7 +202,7 @@ def map_row(change: Change) -> Mapped | Skip:
 
 def make_job(ledger: Ledger, source: ToySource, target: Any, clock: Clock, **options: Any) -> Job:
     """A job over the toys; `options` are Flow's, Entity's and Job's fields by name."""
-    flow_options = {n: options.pop(n) for n in ("on_delete", "on_exclude", "mode") if n in options}
+    flow_options = {n: options.pop(n) for n in ("on_delete", "on_exclude", "mode", "new") if n in options}
     entity_options = {n: options.pop(n) for n in ("upserts", "batch", "lanes", "settle") if n in options}
     return Job(
         flow=Flow("f", "a", "row", "b", "thing", options.pop("map", map_row), **flow_options),

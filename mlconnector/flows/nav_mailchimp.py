@@ -308,6 +308,8 @@ _OPTIONAL = {
     "PAYTERMS": "paymentTerm.displayName",
 }
 
+_NOT_BLOCKED = {"blocked": {"is": " "}}
+
 CUSTOMERS_TO_MEMBERS = FlowKind(
     name="customers_to_members",
     summary="Business Central customers become members of a Mailchimp audience.",
@@ -342,6 +344,8 @@ CUSTOMERS_TO_MEMBERS = FlowKind(
     complete=complete,
     bind=bind,
     place=place,
+    optional_when=_NOT_BLOCKED,
+    when_note="only those that are not blocked",
 )
 
 VENDORS_TO_MEMBERS = FlowKind(
@@ -373,4 +377,6 @@ VENDORS_TO_MEMBERS = FlowKind(
     complete=complete,
     bind=bind,
     place=place,
+    optional_when=_NOT_BLOCKED,
+    when_note="only those that are not blocked",
 )
