@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 _BY_ITSELF = "Nothing to do: it is sent again by itself."
 
 REMEDIES = {
@@ -17,6 +19,7 @@ REMEDIES = {
     "missing-price": "Give the product a price in the flow's currency, or see the option missing_price.",
     "without-company": "Put the person into an organization, or set without_company: contact.",
     # why a deal has no document
+    "won-before": "Nothing to do; or set an earlier won_since, then: mlconnector sync --full",
     "not-won": "Nothing to do: it becomes a document once it is won.",
     "no-lines": "Nothing to do, or set recurring: first_period.",
     "missing-organization": "Give the deal its organization in Pipedrive; it is then sent by itself.",
@@ -129,5 +132,6 @@ _BY_STATUS = {
 def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID") -> str:
     """The next step; what is known of the code first, then what holds for the status."""
     sentence = REMEDIES.get(code) or _BY_STATUS.get(status, "")
+    record = quote(record)
     replay = f"mlconnector replay --record {record} --flow {flow}"
     return sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)

@@ -42,6 +42,7 @@ _ALIASES = {"business_central": "erp", "mailchimp": "mail", "pipedrive": "crm"}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "customers_to_members": {"audience": "Customers"},
     "vendors_to_members": {"audience": "Suppliers"},
+    "deals_to_documents": {"won_since": "2026-12-01"},
     "products_to_items": {"currency": "EUR"},
     "items_to_products": {"currency": "EUR"},
 }

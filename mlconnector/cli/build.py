@@ -66,7 +66,7 @@ def open_connection(common: Common) -> Connection:
 
 
 def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
-    """The flows of these names, all if there are none, each after those it waits for."""
+    """The flows of these names with those that follow them, all if there are none, each after those it waits for."""
     known = {bound.flow.name: bound for bound in connection.flows}
     for name in names:
         if name not in known:
@@ -74,7 +74,9 @@ def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow
                 f"{connection.path}: there is no flow {name!r} that is enabled",
                 hint=f"there are {', '.join(known) or 'none'}",
             )
-    return in_order([known[name] for name in known if not names or name in names])
+    return in_order(
+        [one for name, one in known.items() if not names or name in names or one.flow.follows in names]
+    )
 
 
 def in_order(flows: Iterable[BoundFlow]) -> list[BoundFlow]:

@@ -37,6 +37,7 @@ HEADER = (*NEEDED, CUSTOMERS_OWN)
 """What a mapping can say of a document."""
 COMMENT_LENGTH = 100
 NOT_WON = Skip("not-won", "it is not won, or not any more", leaves=True)
+WON_BEFORE = Skip("won-before", "it was won before the day that the flow names in won_since")
 NO_LINES = Skip(
     "no-lines", "all its lines are billed again and again, and the flow leaves those out", leaves=True
 )
@@ -56,10 +57,12 @@ def check_header(rules: Mapping[str, Any], compiled: CompiledMap) -> Iterator[Pr
 def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: CompiledWhen) -> MapFunction:
     """The function that makes a document of a deal.
 
-    Codes of its Skips: `excluded`, `not-won`, `no-lines`. It fails with `missing-organization`, `missing-reference`,
+    Codes of its Skips: `excluded`, `not-won`, `won-before`, `no-lines`. It fails with `missing-organization`, `missing-reference`,
     `reference-too-long`, `missing-date`, `missing-currency`, `several-currencies`, `no-products`, `unknown-product`,
     `variation`, `recurring-line`, `bad-amount`, `discount-out-of-range` and `total-differs`.
     """
+
+    first_day = options.won_since.isoformat()
 
     def map_deal(change: Change) -> Mapped | Skip:
         deal = change.record
@@ -67,6 +70,9 @@ def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: Compil
             return NOT_WON
         if not when(deal):
             return EXCLUDED
+        won = text(deal.get("local_won_date") or deal.get("won_time"))[:10]
+        if won and won < first_day:
+            return WON_BEFORE
         organization = text(deal.get("org_id"))
         if not organization:
             raise Rejected(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -84,6 +85,13 @@ class ItemOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class DocumentOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Of won deals that become sales documents."""
 
+    won_since: Annotated[
+        date,
+        Meta(
+            description="deals that were won before this day make no document: the day from which this connection"
+            " takes over from whoever typed them in"
+        ),
+    ]
     document: Annotated[
         Literal["order", "invoice"], Meta(description="what a won deal becomes: a draft of which document")
     ] = "order"

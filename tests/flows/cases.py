@@ -21,6 +21,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "vendors_to_members": {"audience": "A"},
     "products_to_items": {"currency": "EUR"},
     "items_to_products": {"currency": "EUR"},
+    "deals_to_documents": {"won_since": "2020-01-01"},
 }
 """Options without a default."""
 

@@ -105,8 +105,16 @@ def test_a_flow_of_items_needs_to_know_the_currency(tmp_path: Path) -> None:
     assert "flows.products_to_items: needs 'currency'" in caught.value.message
 
 
+def test_a_flow_of_documents_needs_to_know_from_which_day_on(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, re.sub(r"    won_since: .*\n", "", template(PAIR), count=1))
+    assert "flows.deals_to_documents: needs 'won_since'" in caught.value.message
+    with pytest.raises(ConfigError, match="won_since"):
+        load(tmp_path, re.sub(r"    won_since: .*\n", "    won_since: last week\n", template(PAIR), count=1))
+
+
 def test_two_flows_of_documents_need_references_of_their_own(tmp_path: Path) -> None:
-    second = "\n  spare_parts:\n    kind: deals_to_documents\n    from: crm\n    to: erp\n"
+    second = "\n  spare_parts:\n    kind: deals_to_documents\n    from: crm\n    to: erp\n    won_since: 2026-01-01\n"
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, template(PAIR) + second)
     assert "flows.spare_parts: deals_to_documents writes to the same place" in caught.value.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import Any
@@ -19,6 +20,7 @@ from mlconnector.model import Change, Mapped, Ref, Skip
 from tests.flows.cases import flow_function
 
 D = Decimal
+FIRST = date(2020, 1, 1)
 
 
 def line(price: Any = "100", quantity: Any = 1, **more: Any) -> dict[str, Any]:
@@ -263,16 +265,32 @@ def test_a_long_comment_is_cut_into_lines_between_words() -> None:
 def test_options_that_would_refuse_deals_are_problems(
     options: dict[str, Any], path: tuple[str, ...], says: str
 ) -> None:
-    (problem,) = check_documents(msgspec.convert(options, DocumentOptions))
+    (problem,) = check_documents(msgspec.convert({"won_since": FIRST, **options}, DocumentOptions))
     assert problem.path == path
     assert says in problem.message
+
+
+@pytest.mark.parametrize(
+    ("won", "is_old"),
+    [
+        ({"local_won_date": "2026-06-30"}, True),
+        ({"local_won_date": "2026-07-01", "won_time": "2026-06-30T22:30:00Z"}, False),
+        ({"local_won_date": None, "won_time": "2026-06-30T22:30:00Z"}, True),
+    ],
+)
+def test_a_deal_that_was_won_before_the_first_day_makes_no_document(
+    won: dict[str, Any], is_old: bool
+) -> None:
+    function = flow_function("deals_to_documents", {"options": {"won_since": "2026-07-01"}})
+    found = function(Change("deal", "12", "upsert", None, deal(line(), **won)))
+    assert (isinstance(found, Skip) and found.code == "won-before" and not found.leaves) is is_old
 
 
 def test_a_posting_refers_to_the_document_of_its_deal() -> None:
     then = FLOWS["deals_to_documents"].then
     assert then is not None
     assert (then.name, then.into) == ("post", "posting")
-    function = then.bind(DocumentOptions(post=True, document="invoice"))
+    function = then.bind(DocumentOptions(won_since=FIRST, post=True, document="invoice"))
     assert function is not None
     mapped = function(Change("deal", "12", "upsert", None, {"id": "12"}))
     assert isinstance(mapped, Mapped)
@@ -281,7 +299,7 @@ def test_a_posting_refers_to_the_document_of_its_deal() -> None:
 
 
 def test_drafts_stay_drafts_unless_posting_is_asked_for() -> None:
-    assert bind_postings(DocumentOptions()) is None
+    assert bind_postings(DocumentOptions(won_since=FIRST)) is None
 
 
 AMOUNTS = st.decimals(min_value=0, max_value=10**6, places=2)
