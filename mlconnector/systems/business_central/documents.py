@@ -165,9 +165,9 @@ class DocumentWriter:
                 trouble = result
         if trouble is not None:  # what was made before it is found and looked at by the next run
             raise trouble
-        discounted = self._discounted(made)
+        self._discount_all(made)
         for draft, document in made:
-            done, id = self._finished(draft, document, anew=draft in discounted), draft.step.source_id
+            done, id = self._finished(draft, document), draft.step.source_id
             outcomes[id] = replace(done, request_id=done.request_id or request_ids[id])
 
     def _with_currency(self, drafts: Sequence[Draft], outcomes: dict[str, Outcome]) -> Iterator[Draft]:
@@ -195,20 +195,19 @@ class DocumentWriter:
             )
         return wanted
 
-    def _discounted(self, made: Sequence[tuple[Draft, Document]]) -> list[Draft]:
-        """Those that get their discount now, since it needs lines. What became of it is seen when they are read."""
-        due = [(draft, document) for draft, document in made if draft.discount]
-        for result in carry_out(self._api, [self._discount(draft, document) for draft, document in due]):
+    def _discount_all(self, made: Sequence[tuple[Draft, Document]]) -> None:
+        """A discount needs lines, so it comes after them. What became of it is seen when the document is read."""
+        parts = [self._discount(draft, document) for draft, document in made if draft.discount]
+        for result in carry_out(self._api, parts):
             if isinstance(result, Stop | Later):
                 raise result
-        return [draft for draft, _ in due]
 
-    def _finished(self, draft: Draft, document: Document, *, anew: bool) -> Outcome:
-        """A document that was just made, compared with the deal; `anew` reads it again.
+    def _finished(self, draft: Draft, document: Document) -> Outcome:
+        """A document that was just made, compared with the deal.
 
-        The answer to a deep insert may have the totals of before its lines (section 4.4): then it is read as well.
+        One with a discount is read again, and one whose answer may have the totals of before its lines (section 4.4).
         """
-        if not anew and self._is_in_order(draft, document):
+        if self._is_in_order(draft, document):
             return self._settled(draft, document, "created")
         try:
             return self._update(draft, document.target_id, "created")
@@ -279,7 +278,7 @@ class DocumentWriter:
         """Posted since, or deleted by somebody; it is not made anew."""
         invoice = find_successor(self._api, target_id, external_number=external_number)
         if invoice is not None:
-            return replace(flagged(step, invoice), code="document-posted")
+            return flagged(step, invoice)
         reason = "its document is not there any more; it is not made anew"
         return Outcome("failed", target_id, code="counterpart-gone", reason=reason)
 

@@ -141,7 +141,7 @@ def contacts_of(api: Api, customers: Sequence[str]) -> Mapping[str, list[Row]]:
     for customer, result in zip(customers, carry_out(api, parts), strict=True):
         if isinstance(result, Answer):
             rows = [decode_row(RECORD, raw, result) for raw in read_page(result).value]
-            found[customer] = [row for row in rows if row.get("relatedId", customer) == customer]
+            found[customer] = [*rows]
         elif not isinstance(result, Rejected):
             raise result
         elif result.code != "not-found":

@@ -11,7 +11,7 @@ from mlconnector.http import Answer
 from mlconnector.model import Outcome, Step
 from mlconnector.systems.business_central.api import RECORD, Api, Part, decode_row
 from mlconnector.systems.business_central.find import DOCUMENT_SETS, documents_by_number, rows_where
-from mlconnector.systems.business_central.values import NO_GUID, decode_option
+from mlconnector.systems.business_central.values import decode_option
 
 Row = Mapping[str, Any]
 Condition = Literal["draft", "released", "posted"]
@@ -65,7 +65,7 @@ class Document:
             return "draft"
         if self.kind == "order" or status == "In Review":
             return "released"
-        made_of_order = self.row.get("orderId", NO_GUID) != NO_GUID
+        made_of_order = self.row.get("orderNumber")
         return (
             "posted" if status in _POSTED or made_of_order or self.row.get("remainingAmount") else "released"
         )

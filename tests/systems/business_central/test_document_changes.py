@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +13,7 @@ from mlconnector.model import Outcome, Step
 from mlconnector.systems.business_central.emulator import BusinessCentral
 from mlconnector.systems.business_central.lines import Line, line_changes
 
-from .writing import CHAIRS, DESKS, Desk, Office
+from .writing import CHAIRS, DESKS, Desk, Office, running
 
 THREE = {**DESKS, "quantity": Decimal(3)}
 WRAP = {"comment": "gift wrap"}
@@ -161,6 +162,31 @@ class TestSomebodyIsQuicker:
         row = office.row(made.target_id)
         assert (outcome.status, row["shipToContact"]) == ("updated", "Robert")
         assert office.lines(made.target_id)[0] == ("1896-S", 3, 990, 297)
+
+
+class Tidy(BusinessCentral):
+    """Somebody deletes the first line of the document right before it is changed."""
+
+    def answer(self, request: Any) -> Any:
+        number = re.search(r"Lines\(([0-9a-f-]{36})\)", request.path)
+        if request.method == "PATCH" and number is not None:
+            rows = [*self.rows("salesOrders"), *self.rows("salesInvoices")]
+            self.people.delete_line(
+                next(one["number"] for one in rows if one["externalDocumentNumber"] == "PD-1"), 10000
+            )
+        return super().answer(request)
+
+
+@pytest.mark.parametrize("kind", ["order", "invoice"])
+def test_a_line_that_somebody_deletes_in_between_is_put_in_again(kind: str) -> None:
+    tidy = Tidy()
+    tidy.seed()
+    tidy.edit("customers", "10000", currencyCode="", blocked="")
+    with running(tidy) as desk:
+        office = Office(desk, kind)
+        made = office.one(office.step(1))
+        assert changed(office, made, lines=[THREE, WRAP]).status == "updated"
+        assert office.lines(made.target_id) == [("1896-S", 3, 990, 297), ("gift wrap",)]
 
 
 # released, posted, gone

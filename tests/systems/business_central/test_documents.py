@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -131,6 +132,14 @@ def test_what_would_be_refused_is_not_sent(office: Office, body: dict[str, Any],
     outcome = office.one(office.step(1, **body))
     assert (outcome.status, outcome.code) == ("failed", code)
     assert office.desk.calls("POST") == []
+
+
+def test_a_customer_that_is_gone_is_said_by_business_central(office: Office) -> None:
+    step = office.step(1)
+    gone = {**step.refs, "customer": "00000000-0000-0000-0000-00000000dead"}
+    outcome = office.one(replace(step, refs=gone))
+    assert (outcome.status, outcome.code) == ("failed", "business-rule")
+    assert "customer cannot be found" in outcome.reason
 
 
 def test_a_line_that_is_refused_leaves_nothing_behind_and_the_others_go_on(office: Office) -> None:

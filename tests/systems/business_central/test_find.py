@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -55,6 +56,13 @@ def test_what_is_not_there_is_not_found(crowd: Desk) -> None:
     assert crowd.find("customer", "number:N", "tax:", "email:12@x.de", "name:Firma", "other:1", long) == {}
 
 
+def test_addresses_of_look_ups_stay_short(crowd: Desk) -> None:
+    crowd.find("customer", *(f"number:{'Ö' * 15}{place:05d}" for place in range(60)))
+    lists = crowd.calls("GET", "/customers")
+    assert len(lists) > 2
+    assert all(len(entry.path) + len(quote(entry.query["$filter"])) < 1800 for entry in lists)
+
+
 def test_all_who_have_it_are_found(crowd: Desk) -> None:
     crowd.emulator.edit("customers", "N013", displayName="FIRMA 12")
     assert crowd.find("customer", "name:firma 12") == {
@@ -79,6 +87,8 @@ def test_a_filter_that_vanishes_finds_nobody_else() -> None:
         assert desk.find("customer", "number:10000") == {"number:10000": [desk.id("customers", "10000")]}
         assert desk.find("item", "number:1896-S") == {"number:1896-S": [desk.id("items", "1896-S")]}
         assert desk.find("document", "document:nobody's") == {}
+        deaf.edit("customers", "10000", email="office@x.se")
+        assert desk.find("contact", "email:office@x.se") == {}
 
 
 def test_look_ups_see_what_was_written_just_now(desk: Desk) -> None:

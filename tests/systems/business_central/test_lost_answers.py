@@ -87,6 +87,8 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     emulator = BusinessCentral()
     emulator.seed(customers=1, vendors=1)
     emulator.edit("customers", "10000", currencyCode="", blocked="")
+    emulator.replica_lag_seconds = 3600.0
+    emulator.setup.totals_after_lines = request.param == "order"
     with running(emulator) as desk:
         yield Engine(Office(desk, request.param))
 

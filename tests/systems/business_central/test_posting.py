@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from mlconnector.sandbox import Reply, Request
 from mlconnector.systems.business_central.emulator import BusinessCentral
 
 from .connecting import Deaf
-from .writing import DESKS, Office, running
+from .writing import DESKS, Desk, Office, running
 
 ACTION = "Microsoft.NAV"
 
@@ -132,6 +133,18 @@ def test_a_filter_that_vanishes_leads_to_no_other_invoice() -> None:
         deaf.people.delete_draft(office.row(second.target_id)["number"])
         assert office.post(document(second)).code == "counterpart-gone"
         assert deaf.row("salesInvoices", late["id"])["status"] == "Draft"
+
+
+def test_an_invoice_that_looks_like_a_released_draft_is_not_posted_twice(
+    bc: BusinessCentral, desk: Desk
+) -> None:
+    bc.edit("customers", "10000", currencyCode="", blocked="")
+    office = Office(desk, "invoice")
+    made = office.one(office.step(1, lines=[{**DESKS, "discountPercent": 100}], total=Decimal(0)))
+    assert office.post(document(made)).status == "created"
+    assert (posted(bc)[0]["status"], posted(bc)[0]["remainingAmount"]) == ("Open", 0)
+    assert office.post(document(made)).status == "unchanged"
+    assert len(posted(bc)) == 1
 
 
 # what is not posted

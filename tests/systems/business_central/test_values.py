@@ -31,6 +31,7 @@ def fitting(desk: Desk, too_long: str = "clip") -> Fitting:
         ("displayName", "N" * 101, "N" * 100, "clipped"),
         ("addressLine2", "x" * 49 + "  y", "x" * 49, "clipped"),
         ("postalCode", " 123 45 ", "123 45", ""),
+        ("postalCode", "1" * 21, "1" * 20, "clipped"),
         ("salespersonCode", " jo", "JO", ""),
         ("taxRegistrationNumber", "se556677", "se556677", ""),
         ("type", "Person", "Person", ""),
@@ -114,6 +115,16 @@ def test_values_come_in_page_order_whatever_the_order_of_the_map(desk: Desk) -> 
         ("type", "Non_x002D_Inventory"),
         ("unitPrice", 1),
     ]
+
+
+def test_a_country_may_be_called_as_the_company_calls_it(bc: BusinessCentral, desk: Desk) -> None:
+    bc.add("countriesRegions", code="ATL", displayName="Atlantis")
+    fitted = fitting(desk).fit("customer", {"displayName": "Nordkran", "country": " atlantis "})
+    assert (fitted.values["country"], fitted.notes) == ("ATL", ())
+
+
+def test_an_item_may_be_without_a_name(desk: Desk) -> None:
+    assert fitting(desk).fit("item", {"displayName": ""}).values == {"displayName": ""}
 
 
 def test_tables_are_read_once_and_only_if_something_is_checked_against_them(desk: Desk) -> None:

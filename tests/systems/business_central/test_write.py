@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -162,6 +163,23 @@ def test_a_record_that_left_the_source_stays_and_that_is_said(desk: Desk) -> Non
     assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "stays-there", id)
     assert desk.one("customer", Step("remove", "2", None, None)).status == "removed"
     assert desk.calls() == []
+
+
+def test_a_field_mapped_since_today_is_not_emptied_by_nothing(desk: Desk) -> None:
+    row = adatum(desk)
+    base = update("1", row["id"], {"city": row["city"]}, city="Ulm", email="", state="North")
+    outcome = desk.one("customer", replace(base, changed=None))
+    assert outcome.now == {"city": "Ulm", "state": "North"}
+    assert adatum(desk)["email"] == row["email"]
+
+
+def test_what_only_a_new_record_gets_is_not_changed(desk: Desk) -> None:
+    row = adatum(desk)
+    base = update("1", row["id"], {"city": row["city"], "type": "Company"}, city="Ulm", type="Person")
+    assert base.mapped is not None
+    step = replace(base, mapped=replace(base.mapped, create_only=frozenset({"type"})))
+    assert desk.one("customer", step).now == {"city": "Ulm"}
+    assert adatum(desk)["type"] == "Company"
 
 
 # changed on both sides

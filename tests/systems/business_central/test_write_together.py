@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from mlconnector.errors import AuthError, ConnectorError, Later, Stop
+from mlconnector.http import ATTEMPTS, Answer
 from mlconnector.model import Outcome, Step
 from mlconnector.sandbox import Reply, Request
+from mlconnector.systems.business_central.api import Api, Part
+from mlconnector.systems.business_central.batch import PARTS, carry_out
 from mlconnector.systems.business_central.emulator import BusinessCentral
 
+from .connecting import SECRETS
 from .writing import Desk, NoBatch, create, running, update
 
 
@@ -138,6 +142,12 @@ def test_answers_are_told_apart_by_their_ids_and_not_by_their_places(bc: Parted,
     ]
 
 
+@pytest.mark.parametrize("id", [None, "99", "0", "x"])
+def test_an_answer_to_nothing_that_was_asked_is_left_out(bc: Parted, desk: Desk, id: str | None) -> None:
+    bc.edit = lambda answers: answers.append({"id": id, "status": 500})
+    assert [one.status for one in desk.write("customer", *three(desk))] == ["created", "updated", "failed"]
+
+
 @pytest.mark.parametrize("kind", ["lost-answer", "cut", "drop"])
 def test_of_a_batch_whose_answer_got_lost_nothing_new_is_sent_again(
     bc: Parted, desk: Desk, kind: Any
@@ -177,3 +187,24 @@ def test_a_batch_that_was_not_carried_out_leaves_everything_to_the_next_run(
         desk.write("customer", *three(desk))
     assert stopped.value.settled == {}
     assert [row["displayName"] for row in bc.rows("customers")].count("Nordkran AB") == 0
+
+
+def test_after_a_call_that_gave_up_no_others_are_sent() -> None:
+    emulator = NoBatch()
+    emulator.seed(customers=5)
+    with running(emulator) as desk:
+        emulator.fault("status", method="POST", path="/customers", status=429, times=0)
+        with pytest.raises(Later):
+            desk.write("customer", *three(desk))
+        assert len(desk.calls("POST", "/customers")) == ATTEMPTS
+        assert desk.calls("PATCH") == []
+
+
+def test_after_a_batch_that_gave_up_no_others_are_sent(bc: Parted, desk: Desk) -> None:
+    api = Api(desk.client.settings(), SECRETS, desk.client.tools())
+    parts = [Part("GET", api.address("customers", {"$top": "1"}))] * (2 * PARTS + 1)
+    assert all(isinstance(result, Answer) for result in carry_out(api, parts))
+    assert len(desk.calls("POST")) == 4
+    bc.fault("status", method="POST", path="batch", status=429, times=0)
+    assert all(isinstance(result, Later) for result in carry_out(api, parts))
+    assert len(desk.calls("POST")) == 4 + ATTEMPTS
