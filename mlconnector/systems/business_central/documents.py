@@ -33,6 +33,8 @@ from mlconnector.systems.business_central.write import refused, unclear
 
 ROUNDS = 6
 """Header, lines and discount, each read again after it was written, and room for somebody who is quicker."""
+DELETED_HERE: Mapping[str, Any] = {}
+"""The memo of a document that this connection deleted: if its deal is won again, it is made again."""
 _DATES = {"order": "orderDate", "invoice": "invoiceDate"}
 _REFERENCE_LENGTH = 35
 
@@ -103,12 +105,19 @@ class DocumentWriter:
         try:
             if step.mapped is None:
                 return self._remove(step)
+            if step.memo == DELETED_HERE:
+                step = replace(step, target_id=self._found_again(step.mapped))
             draft = self._draft(step, step.mapped)
             return self._update(draft) if step.target_id else draft
         except Rejected as error:
             return refused(step, error)
         except Uncertain as error:
             return unclear(step, error)
+
+    def _found_again(self, mapped: Mapped) -> str | None:
+        """Of a deal whose draft was deleted here and that is won again: what there is by its number."""
+        found = self.find("document", [mapped.key]).get(mapped.key, ())
+        return found[0] if found else None
 
     def _draft(self, step: Step, mapped: Mapped) -> Draft:
         """Raises Rejected for what would be refused."""
@@ -311,7 +320,7 @@ class DocumentWriter:
             if error.code != "not-found":
                 raise
             return Outcome("removed", document.target_id, code="already-away")
-        return Outcome("removed", document.target_id, request_id=answer.request_id, memo={})
+        return Outcome("removed", document.target_id, request_id=answer.request_id, memo=DELETED_HERE)
 
     # compared with the deal
 

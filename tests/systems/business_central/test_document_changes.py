@@ -264,6 +264,16 @@ def test_a_draft_that_nobody_touched_is_deleted_where_that_is_wanted(office: Off
     assert (again.status, again.code) == ("removed", "already-away")
 
 
+def test_a_deal_that_is_won_again_has_a_draft_again_after_ours_was_deleted(office: Office) -> None:
+    made = office.one(office.step(1))
+    away = remove(office, made)
+    again = office.one(office.step(1, made.target_id, away.memo))
+    assert again.status == "created" and again.target_id != made.target_id
+    assert office.all() == [again.target_id]
+    assert office.one(office.step(1, made.target_id, away.memo)).target_id == again.target_id, "it is found"
+    assert office.all() == [again.target_id]
+
+
 def test_a_draft_is_deleted_after_a_change_of_ours_too(office: Office) -> None:
     made = office.one(office.step(1))
     office.desk.emulator.clock.advance(60)
