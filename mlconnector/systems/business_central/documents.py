@@ -103,11 +103,12 @@ class DocumentWriter:
     def _written(self, step: Step) -> Outcome | Draft:
         """What became of a document that is there; the Draft of one that is to be made."""
         try:
-            if step.mapped is None:
+            mapped = step.mapped
+            if mapped is None:
                 return self._remove(step)
             if step.memo == DELETED_HERE:
-                step = replace(step, target_id=self._found_again(step.mapped))
-            draft = self._draft(step, step.mapped)
+                step = replace(step, target_id=self._found_again(mapped))
+            draft = self._draft(step, mapped)
             return self._update(draft) if step.target_id else draft
         except Rejected as error:
             return refused(step, error)
