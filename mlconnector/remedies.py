@@ -106,6 +106,7 @@ REMEDIES = {
     "document-posted": "Correct or credit the invoice in Business Central by hand.",
     "document-touched": "Delete the draft in Business Central by hand if it should go.",
     "not-won-any-more": "Delete the draft in Business Central by hand, or set on_unwon: delete.",
+    "nothing-to-post": "Give the document lines with a quantity in Business Central, then: {replay}",
     "posting-refused": "Read the reason; complete the set-up in Business Central, then: {replay}",
     "partly-posted": "Post the rest of the order in Business Central by hand.",
     "invoice-not-found": "Nothing to do: the next run looks for the invoice again.",

@@ -40,23 +40,21 @@ class FromLedger:
     ) -> Iterator[Batch]:
         """All that is settled there and not here; there is no watermark, and no window."""
         ids = self._ledger.settled_in(self._flow.follows, but_not_in=self._flow.name)
-        for start in range(0, len(ids), FETCH):
-            yield Batch([_settled(entity, id_) for id_ in ids[start : start + FETCH]])
+        return refetch(self, entity, ids)
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """A record that is not settled there (any more) is none of ours."""
+        """Its id and the key it has there; a record that is not settled there (any more) is none of ours."""
         there = self._ledger.entries(self._flow.follows, ids)
         for id_ in ids:
-            is_done = id_ in there and there[id_].status == "done"
-            yield _settled(entity, id_) if is_done else Change(entity, id_, "delete", None, {})
+            entry = there.get(id_)
+            if entry is not None and entry.status == "done":
+                yield Change(entity, id_, "upsert", None, {"id": id_, "key": entry.target_key})
+            else:
+                yield Change(entity, id_, "delete", None, {})
 
     def shift(self, checkpoint: str, overlap: timedelta) -> str:
         """There are no checkpoints."""
         return checkpoint
-
-
-def _settled(entity: str, id_: str) -> Change:
-    return Change(entity, id_, "upsert", None, {"id": id_})
 
 
 def ahead(batches: Iterable[Batch], depth: int = 1) -> Iterator[Batch]:

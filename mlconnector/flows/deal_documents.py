@@ -94,9 +94,10 @@ def bind_postings(options: DocumentOptions) -> MapFunction | None:
     """The function that asks for the posting of a deal's document; None where drafts stay drafts."""
     if not options.post:
         return None
-    body = {"document": options.document}
 
     def map_posting(change: Change) -> Mapped | Skip:
+        number = text(change.record.get("key")).partition(":")[2]
+        body = {"document": options.document, "externalDocumentNumber": number}
         document = Ref("document", change.entity, change.id, "document")
         return Mapped(f"posting:{change.id}", body, digest(body), (document,))
 

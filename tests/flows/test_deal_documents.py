@@ -292,9 +292,12 @@ def test_a_posting_refers_to_the_document_of_its_deal() -> None:
     assert (then.name, then.into) == ("post", "posting")
     function = then.bind(DocumentOptions(won_since=FIRST, post=True, document="invoice"))
     assert function is not None
-    mapped = function(Change("deal", "12", "upsert", None, {"id": "12"}))
+    mapped = function(Change("deal", "12", "upsert", None, {"id": "12", "key": "document:PD-12"}))
     assert isinstance(mapped, Mapped)
-    assert (mapped.key, mapped.body) == ("posting:12", {"document": "invoice"})
+    assert (mapped.key, mapped.body) == (
+        "posting:12",
+        {"document": "invoice", "externalDocumentNumber": "PD-12"},
+    )
     assert mapped.refs == (Ref("document", "deal", "12", "document"),)
 
 

@@ -105,7 +105,9 @@ def _why_not(document: Document) -> Outcome | None:
         )
         return Outcome("failed", code="partly-posted", reason=reason)
     if not any(row.get("quantity") for row in document.lines):
-        return Outcome("failed", code="no-lines", reason=f"{document.name} has no line with a quantity")
+        return Outcome(
+            "failed", code="nothing-to-post", reason=f"{document.name} has no line with a quantity"
+        )
     return None
 
 

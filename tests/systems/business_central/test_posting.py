@@ -176,7 +176,7 @@ def test_missing_posting_groups_are_said(office: Office, bc: BusinessCentral) ->
 def test_a_document_without_lines_is_not_posted(office: Office, lines: list[Any]) -> None:
     made = office.one(office.step(1, lines=lines, total=None))
     outcome = office.post(document(made))
-    assert (outcome.status, outcome.code) == ("failed", "no-lines")
+    assert (outcome.status, outcome.code) == ("failed", "nothing-to-post")
     assert office.desk.calls("POST", ACTION) == []
 
 
