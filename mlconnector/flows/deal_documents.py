@@ -57,9 +57,9 @@ def check_header(rules: Mapping[str, Any], compiled: CompiledMap) -> Iterator[Pr
 def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: CompiledWhen) -> MapFunction:
     """The function that makes a document of a deal.
 
-    Codes of its Skips: `excluded`, `not-won`, `won-before`, `no-lines`. It fails with `missing-organization`, `missing-reference`,
-    `reference-too-long`, `missing-date`, `missing-currency`, `several-currencies`, `no-products`, `unknown-product`,
-    `variation`, `recurring-line`, `bad-amount`, `discount-out-of-range` and `total-differs`.
+    Codes of its Skips: `excluded`, `not-won`, `won-before`, `no-lines`. It fails with `missing-organization`,
+    `missing-reference`, `reference-too-long`, `missing-date`, `missing-currency`, `several-currencies`, `no-products`,
+    `unknown-product`, `variation`, `recurring-line`, `bad-amount`, `discount-out-of-range` and `total-differs`.
     """
 
     first_day = options.won_since.isoformat()
