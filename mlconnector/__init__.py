@@ -9,8 +9,10 @@ One run of one flow is one straight line (`engine`), and everything else is anot
 The one invariant: nothing lies behind the watermark that the ledger does not hold.
 
 - `model`, `errors`: the words, and the errors named by what the run does next. Standard library only.
-- `decide`, `mapping` (with `reading`, `conditions`, `transforms`), `flows`, `summary`, `remedies`: pure.
-- `engine` plans and `lanes` writes; `signals` says where batches come from, `plan` is the target of a dry run.
+- `decide`, `pairs`, `spelling`, `mapping` (with `reading`, `conditions`, `transforms`), `flows`, `summary`,
+  `remedies`: pure.
+- `engine` plans, `matching` finds what is there already, and `lanes` writes; `signals` says where batches come from,
+  `plan` is the target of a dry run.
 - `ledger`: the state file and the run lock; `ledger.upkeep` and `ledger.forgetting` are for between runs.
   `http`, `auth`: calls; `network`: why one could not be made. `secrets`: the keyring. One home for each library.
 - `systems/<vendor>`: one folder each, seen through `systems.base`; no vendor knows another, the ledger or a flow.
@@ -35,7 +37,13 @@ Where this differs from the design notes, section by section, and why:
    `Flow.new` says whether a counterpart is made at all.
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
-   `Connection` has no `budget` yet: no vendor of today counts calls by the day.
+   `Connection` has no `budget`: what counts calls by the day is a system's own setting (Pipedrive's tokens).
+   `Mapped.match` are keys under which a counterpart may be there already, in order; its `key` is the record's own then.
+   `links` holds each pair once, for both directions, with hashes of the fields of either side as they were when the two
+   were last in step (`seen`). From them comes what a step has to tell (`Step.changed`), what was changed on both sides
+   (`pairs.merge`), and that a change which came from the other side is not carried back, however it was cut on its
+   way: the digest alone would not do, since two systems spell one value differently. `Outcome.now` is what a write
+   left there.
    What is made once a record (`model.value`) is frozen for the type checker only; at run time that took six times as
    long. `LedgerEntry.name` is what people call the record.
    Tables. `ledger` is not `WITHOUT ROWID`: with 100,000 rows of random keys a look-up of a key that nobody has took
@@ -56,6 +64,9 @@ Where this differs from the design notes, section by section, and why:
    whose counterpart the target refused (archived, gone) gets no other. A counterpart found where the ledger does not
    expect it (`found-elsewhere`) is only touched once the ledger says that no other record has that key. What a target
    that does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
+   Several candidates, or one that is another record's, make a record `failed` (not held: it would be looked for again in
+   each run) until its content changes or a person links it. Where it was on its way without an answer it is looked for
+   under the keys it had then, and nobody else may match by these until that is clear.
 6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
    source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage,
    close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them.
@@ -65,6 +76,7 @@ Where this differs from the design notes, section by section, and why:
    Subscribes and Acts come with the first system that needs them.
 7. Errors. `StoppedError` and `LockedError` have names of their own; `Later` and `Stop` leave their records `failed`
    with a time, codes `later` and `stopped`, which the next run takes up.
+   `link` (`sync --adopt`, `mlconnector link`) is a fourth action of a Step: a counterpart that is only remembered.
 8. The brake plans a whole read before the first write. Up to 2,000 steps are kept for it; beyond that the source is
    read a second time, because memory must not grow with the number of records. A first sync, `--limit`, replays and
    dry runs are not braked.
