@@ -65,8 +65,8 @@ Where this differs from the design notes, section by section, and why:
    expect it (`found-elsewhere`) is only touched once the ledger says that no other record has that key. What a target
    that does not upsert has to look up first is a Step `create`, which the engine looks up for a whole batch at once.
    Several candidates, or one that is another record's, make a record `failed` (not held: it would be looked for again
-   in each run) until its content changes or a person links it. Where it was on its way without an answer it is looked for
-   under the keys it had then, and nobody else may match by these until that is clear.
+   in each run) until its content changes or a person links it. Where it was on its way without an answer it is looked
+   for under the keys it had then, and nobody else may match by these until that is clear.
 6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
    source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage,
    close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them.
