@@ -84,14 +84,14 @@ def merge(
     """Field by field, three ways: what the source has now, what the counterpart has, what it had when both agreed.
 
     `wanted` and `current` are spelled as the target spells them; `theirs` is when the counterpart was last changed.
-    `conflict` is `source`, `target`, `newest` or `hold`. Of two records that were only just found to be one, an empty
-    value never takes the place of one that is there.
+    `conflict` is `source`, `target`, `newest` or `hold`. An empty value never takes the place of one that was not seen
+    before: of two records that were only just found to be one, or in a field that is mapped from now on.
     """
     names = wanted.keys() if step.changed is None else step.changed & wanted.keys()
     differ = {
         name: wanted[name] for name in wanted if name in names and _differs(wanted[name], current.get(name))
     }
-    empty = [name for name in differ if not step.seen and wanted[name] in (None, "")]
+    empty = [name for name in differ if name not in step.seen and wanted[name] in (None, "")]
     both = [name for name in differ if name not in empty and _changed_there(name, step, current)]
     if conflict == "source" or (conflict == "newest" and _is_newer(step.modified, theirs)):
         both = []

@@ -107,6 +107,12 @@ def test_both_sides_came_to_the_same_value_which_is_no_conflict() -> None:
     assert merged({"name"}, {"name": "Syd"}, "hold") == Merge({})
 
 
+def test_a_field_that_is_mapped_from_now_on_is_not_emptied() -> None:
+    known = replace(STEP, changed=None, seen=hashes(WAS, ["name", "city"]))
+    found = merge(known, {"name": "Nord", "city": "Ulm", "phone": ""}, {**WAS, "phone": "1"}, "source", START)
+    assert found == Merge({}, kept=("phone",))
+
+
 def test_two_that_just_met_never_lose_a_value_to_an_empty_one() -> None:
     assert merged(None, {"phone": "1"}, seen={}) == Merge(BOTH, kept=("phone",))
     assert merged(None, {"phone": "1"}, "target", seen={}) == Merge({}, kept=("phone", "name", "city"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
 from mlconnector.model import Flow, Mapped, Skip, Step, Tools
-from mlconnector.sandbox import Emulator, Running
+from mlconnector.sandbox import Emulator, Reply, Request, Running
 from mlconnector.systems import load_system
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 from mlconnector.systems.business_central.emulator import (
@@ -70,6 +70,10 @@ class TargetCase:
     sleeps: list[float] = field(default_factory=list)
     returns: bool = True
     """Whether what was removed comes back by writing it."""
+    removes: bool = True
+    """Whether it removes anything: a record with a history stays, and that is said."""
+    calls: str = ""
+    """In the paths of all calls but those for tokens."""
 
     def target(self) -> Target:
         """As at the start of a run."""
@@ -97,13 +101,16 @@ OWN = {"login": "basic", "user": "SYNC"}
 
 
 @contextmanager
-def business_central(profile: str = "online", api: str = "v2.0") -> Iterator[SourceCase]:
-    """Customers in pages of three; the clock stands still at noon."""
+def business_central(
+    profile: str = "online", api: str = "v2.0", entity: str = "customer"
+) -> Iterator[SourceCase]:
+    """Records of one kind in pages of three; the clock stands still at noon."""
+    rows = f"{entity}s"
     emulator = BusinessCentral(profile=profile)
     emulator.clock.freeze(NOON)
     pages = api == "odata"
     system = load_system("business_central")
-    flow = Flow("f", "erp", "customer", "mail", "member", _no_map, paths=frozenset({"number", "displayName"}))
+    flow = Flow("f", "erp", entity, "mail", "member", _no_map, paths=frozenset({"number", "displayName"}))
     with Running(emulator) as served:
         server = emulator.server
         if server is not None:
@@ -120,17 +127,15 @@ def business_central(profile: str = "online", api: str = "v2.0") -> Iterator[Sou
 
         yield SourceCase(
             emulator=emulator,
-            entity="customer",
+            entity=entity,
             page=3,
             connect=connect,
-            add=lambda name: _ignore(emulator.add("customers", number=name, displayName=name)),
-            edit=lambda name: _ignore(
-                emulator.edit("customers", name, displayName=f"{emulator.clock.now():%M%S}")
-            ),
-            late=lambda name: emulator.edit_late("customers", name, displayName="late").commit,
-            blank=lambda name: _ignore(emulator.stamp("customers", name, datetime(1, 1, 1, tzinfo=UTC))),
-            delete=lambda name: emulator.delete("customers", name),
-            id_of=lambda name: name if pages else str(emulator.row("customers", name)["id"]),
+            add=lambda name: _ignore(emulator.add(rows, number=name, displayName=name)),
+            edit=lambda name: _ignore(emulator.edit(rows, name, displayName=f"{emulator.clock.now():%M%S}")),
+            late=lambda name: emulator.edit_late(rows, name, displayName="late").commit,
+            blank=lambda name: _ignore(emulator.stamp(rows, name, datetime(1, 1, 1, tzinfo=UTC))),
+            delete=lambda name: emulator.delete(rows, name),
+            id_of=lambda name: name if pages else str(emulator.row(rows, name)["id"]),
             name_of=lambda record: str(record["number"]),
             never_there="NOBODY" if pages else "00000000-0000-0000-0000-00000000cafe",
             by_day=pages,
@@ -274,6 +279,66 @@ def pipedrive_target(kind: str) -> Iterator[TargetCase]:
         )
 
 
+class Plain(BusinessCentral):
+    """A server that has no `$batch`."""
+
+    def answer(self, request: Request) -> Reply:
+        return Reply(404, b"", {}) if request.path.endswith("/$batch") else super().answer(request)
+
+
+@contextmanager
+def business_central_target(kind: str, made: type[BusinessCentral] = BusinessCentral) -> Iterator[TargetCase]:
+    """A company without records; customers are known by name, contacts by e-mail address."""
+    emulator = made()
+    emulator.clock.freeze(NOON)
+    by_name = kind == "customer"
+    prefix, value_field = ("name", "city") if by_name else ("email", "jobTitle")
+    flow = Flow("f", "crm", "organization", "erp", kind, _no_map)
+    sleeps: list[float] = []
+
+    def key(name: str) -> str:
+        return f"{prefix}:{name}" if by_name else f"{prefix}:{name}@x.se"
+
+    def mapped(name: str, value: str) -> Mapped:
+        body = {"displayName": name, value_field: value}
+        body |= {} if by_name else {"type": "Person", "email": f"{name}@x.se"}
+        if name == "bad":
+            body["salespersonCode" if by_name else "companyNumber"] = "NONE"
+        return Mapped(key(name), body, value.encode(), match=(key(name),))
+
+    def stored() -> Mapping[str, str]:
+        found = "displayName" if by_name else "email"
+        rows = [row for row in emulator.rows(f"{kind}s") if by_name or row["type"] == "Person"]
+        return {f"{prefix}:{row[found]}": row[value_field] for row in rows}
+
+    with Running(emulator) as served:
+        system = load_system("business_central")
+        settings = system.settings(
+            company="CRONUS International Ltd.", base_url=served.url, login_url=served.url, **ONLINE
+        )
+
+        def connect() -> Target:
+            """Logged in, so that trouble hits what is written."""
+            connected = system.connect(settings, {"client_secret": CLIENT_SECRET}, _tools(emulator, sleeps))
+            target = connected.target(flow, SimpleNamespace(conflict="source"))
+            target.find(kind, ["number:NONE"])
+            return target
+
+        yield TargetCase(
+            emulator=emulator,
+            into=kind,
+            entity=system.entities[kind],
+            connect=connect,
+            mapped=mapped,
+            key=key,
+            bad="bad",
+            stored=stored,
+            sleeps=sleeps,
+            removes=False,
+            calls="/api/",
+        )
+
+
 def _ignore(_: object) -> None:
     return None
 
@@ -284,6 +349,8 @@ def _no_map(_: object) -> Skip:
 
 SOURCES: Mapping[str, Callable[[], AbstractContextManager[SourceCase]]] = {
     "business_central": business_central,
+    "business_central item": partial(business_central, entity="item"),
+    "business_central contact": partial(business_central, entity="contact"),
     "onprem": partial(business_central, "onprem"),
     "bc14, API v1.0": partial(business_central, "bc14", "v1.0"),
     "nav2018, API beta": partial(business_central, "nav2018", "beta"),
@@ -296,6 +363,9 @@ SOURCES: Mapping[str, Callable[[], AbstractContextManager[SourceCase]]] = {
 }
 TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {
     "mailchimp": mailchimp,
+    "business_central customer": partial(business_central_target, "customer"),
+    "business_central contact": partial(business_central_target, "contact"),
+    "business_central customer, single calls": partial(business_central_target, "customer", Plain),
     "pipedrive organization": partial(pipedrive_target, "organization"),
     "pipedrive product": partial(pipedrive_target, "product"),
 }

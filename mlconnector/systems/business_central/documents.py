@@ -320,7 +320,7 @@ class DocumentWriter:
         except Rejected as error:
             if error.code != "not-found":
                 raise
-            return Outcome("removed", document.target_id, code="already-away")
+            return Outcome("removed", document.target_id, code="already-away", memo=DELETED_HERE)
         return Outcome("removed", document.target_id, request_id=answer.request_id, memo=DELETED_HERE)
 
     # compared with the deal

@@ -13,14 +13,14 @@ from mlconnector.systems.business_central.values import same
 
 def compare(step: Step, values: Mapping[str, Any], row: Mapping[str, Any], conflict: str) -> Merge:
     """The values to write against the record as it is there; see `pairs.merge` for `conflict`."""
-    wanted = {name: value for name, value in values.items() if _counts(step, name, value)}
+    wanted = {name: value for name, value in values.items() if _counts(step, name)}
     current = {name: value if same(value, row.get(name)) else row.get(name) for name, value in wanted.items()}
     return merge(step, wanted, current, conflict, read_stamp(row.get("lastModifiedDateTime")))
 
 
 def in_step(step: Step, values: Mapping[str, Any], merged: Merge) -> list[str]:
     """The fields that are as they are wanted once `merged` is written."""
-    names = (name for name, value in values.items() if _counts(step, name, value))
+    names = (name for name in values if _counts(step, name))
     return [name for name in names if name not in merged.kept and _is_told(step, name)]
 
 
@@ -29,11 +29,10 @@ def is_just_matched(step: Step) -> bool:
     return step.changed is None and not step.seen
 
 
-def _counts(step: Step, name: str, value: Any) -> bool:
-    """Not what only a new record gets (another number would rename it, trap T40); nor nothing for a field that was
-    never looked at, such as one that is mapped since today."""
+def _counts(step: Step, name: str) -> bool:
+    """Not what only a new record gets: another number would rename it (trap T40)."""
     create_only = step.mapped.create_only if step.mapped is not None else frozenset()
-    return name != "number" and name not in create_only and (value != "" or name in step.seen)
+    return name != "number" and name not in create_only
 
 
 def _is_told(step: Step, name: str) -> bool:

@@ -183,7 +183,8 @@ class RecordWriter:
         record, step = self._record(row), draft.step
         names = in_step(step, draft.values, merged)
         whole = status == "created" or is_just_matched(step)
-        now = record if whole else {name: record[name] for name in names if name in record}
+        told = [name for name in record if name not in merged.kept] if whole else names
+        now = {name: record[name] for name in told if name in record}
         notes = list(draft.notes)
         if kept := [name for name in merged.kept if draft.values[name] != ""]:
             text = f"changed there meanwhile and left as it is: {', '.join(kept)}"

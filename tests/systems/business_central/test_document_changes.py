@@ -264,9 +264,15 @@ def test_a_draft_that_nobody_touched_is_deleted_where_that_is_wanted(office: Off
     assert (again.status, again.code) == ("removed", "already-away")
 
 
-def test_a_deal_that_is_won_again_has_a_draft_again_after_ours_was_deleted(office: Office) -> None:
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_deal_that_is_won_again_has_a_draft_again_after_ours_was_deleted(
+    office: Office, bc: BusinessCentral, lost: bool
+) -> None:
     made = office.one(office.step(1))
+    if lost:
+        bc.fault("lost-answer", method="DELETE")
     away = remove(office, made)
+    assert away.status == "removed"
     again = office.one(office.step(1, made.target_id, away.memo))
     assert again.status == "created" and again.target_id != made.target_id
     assert office.all() == [again.target_id]
