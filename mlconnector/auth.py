@@ -59,7 +59,8 @@ class Windows(Credentials):
         except ImportError:
             raise ConfigError(
                 "login: windows needs the library requests-ntlm, which is not installed",
-                hint="run: pip install requests-ntlm   (in the environment of mlconnector)",
+                hint='run, in the clone that mlconnector was installed from: pip install ".[windows]"   (or, in the'
+                " environment of mlconnector: pip install requests-ntlm)",
             ) from None
         self._sign = HttpNtlmAuth(user, password)
 

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -26,11 +28,12 @@ from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import compile_map, compile_when, digest
 from mlconnector.model import FieldInfo, Flow
 from mlconnector.systems import SYSTEMS, load_system
-from mlconnector.yamlfile import Document, read_document
+from mlconnector.yamlfile import LARGEST, SINGLE_QUOTES, Document, read_document
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)"
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _SECRET = re.compile(r"secret|passwor[dt]|passwd|api_?key|token|credential", re.IGNORECASE)
+_FLOWS = re.compile(rb"^flows:", re.MULTILINE)
 DURATION = re.compile(r"(\d+)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST_OVERLAP = timedelta(days=30)
@@ -200,6 +203,18 @@ def load_connection(path: Path, env: Mapping[str, str] = os.environ) -> Connecti
     return _Reading(document, env).connection()
 
 
+def lines_that_read(connection: Connection, bound: BoundFlow, field: str) -> Iterator[KeyPath]:
+    """The lines of a flow, those it has by default included, that read a field of the source."""
+    fields = load_system(FLOWS[bound.kind].source).fields_of(
+        connection.systems[bound.flow.source].settings, bound.flow.entity
+    )
+    for name, line in bound.rules.items():
+        if field in compile_map({name: line}, fields).paths:
+            yield "flows", bound.flow.name, "map", name
+    if field in bound.when:
+        yield "flows", bound.flow.name, "when", field
+
+
 def find_connection(name: str | None, env: Mapping[str, str] = os.environ) -> Path:
     """The file that is meant: a path, or a name in the user's configuration folder.
 
@@ -217,7 +232,7 @@ def find_connection(name: str | None, env: Mapping[str, str] = os.environ) -> Pa
         return named
     raise ConfigError(
         f"there is no connection {name!r}: looked for {named}",
-        hint="name a file, or write one: mlconnector init",
+        hint=_lying_here(named) or f"name a file, or write one: mlconnector init -o {named}",
     )
 
 
@@ -230,8 +245,20 @@ def _only_file(folder: Path) -> Path:
         raise ConfigError(f"which connection? {folder} holds {names}", hint="name one on the command line")
     raise ConfigError(
         f"no connection is named, $MLCONNECTOR_CONNECTION is not set and {folder} holds no .yaml file",
-        hint="write one: mlconnector init",
+        hint=_lying_here(folder) or f"write one: mlconnector init -o {folder / 'NAME.yaml'}",
     )
+
+
+def _lying_here(wanted: Path) -> str:
+    """The next step if the current folder holds a connection file that may be the one; "" otherwise."""
+    folder = wanted.parent if wanted.suffix else wanted
+    with suppress(OSError):
+        here = Path.cwd()
+        for file in [here / wanted.name] if wanted.suffix else sorted(here.glob("*.yaml")):
+            if file.is_file() and _FLOWS.search(file.read_bytes()[:LARGEST]):
+                move = f"mkdir -p {folder} && mv {file.name} {folder}/"
+                return f"name the one in this folder: -c {file.name}   or move it: {move}"
+    return ""
 
 
 def user_folder(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
@@ -285,6 +312,7 @@ class _Reading:
             )
             raise self.document.error([Problem((), what)])
         self._take_out_secrets(data)
+        self.problems += _control_characters(data, ())
         head = self._convert(data, FileHead, ())
         for group, part in _groups({"healthcheck": data.get("healthcheck")}):
             self.problems += [Problem((group, key), message) for key, message in _url_problems(part)]
@@ -324,10 +352,16 @@ class _Reading:
         name = given if isinstance(given, str) and re.search(_NAME, given) else "<name>"
         for alias, part in _groups(data.get("systems")):
             allowed = _settings_of(part.get("kind"))
-            for key in [key for key in part if key not in allowed and _SECRET.search(key)]:
+            found = [key for key in part if key not in allowed and _SECRET.search(key)]
+            for key in found:
                 del part[key]
-                command = f"mlconnector secrets set {name} {alias}.{key}"
-                self._fail(("systems", alias, key), f"secrets do not stand in this file; run: {command}")
+            for key in found:
+                meant, *others = _secrets_meant(part, key)
+                command = f"mlconnector secrets set {name} {alias}.{meant}"
+                more = f" (or {', '.join(f'{alias}.{other}' for other in others)})" if others else ""
+                self._fail(
+                    ("systems", alias, key), f"secrets do not stand in this file; run: {command}{more}"
+                )
         self._take_out_values(data, name)
 
     def _take_out_values(self, data: dict[str, Any], name: str) -> None:
@@ -402,7 +436,7 @@ class _Reading:
         changes, when = part.get("map"), part.get("when")
         changed = changes if isinstance(changes, dict) else {}
         alias = part.get("from")
-        settings = self.settings.get(alias) if isinstance(alias, str) else None
+        settings = self.settings.get(str(alias)) if self._is_of(alias, kind.source) else None
         system = load_system(kind.source)
         fields = _Fields(system.fields_of(settings, kind.entity), system.owner_of(settings))
         rules = {
@@ -463,11 +497,15 @@ class _Reading:
                 if others and getattr(one.flow, option) == "archive":
                     self._fail((*path, option), f"cannot be archive: {others[0]} writes to the same place")
 
+    def _is_of(self, alias: Any, kind: str) -> bool:
+        """Whether it is the name of a system of this kind."""
+        return isinstance(alias, str) and self.kinds.get(alias) == kind
+
     def _end(self, path: KeyPath, alias: Any, kind: FlowKind, wanted: str) -> None:
         """One end of a flow; what is no text was reported with the flow's shape."""
         systems = self.document.data.get("systems")
         known = systems if isinstance(systems, dict) else {}
-        if not isinstance(alias, str) or self.kinds.get(alias) == wanted:
+        if not isinstance(alias, str) or self._is_of(alias, wanted):
             return
         fitting = [name for name, one in self.kinds.items() if one == wanted]
         hint = f" (did you mean {fitting[0]!r}?)" if len(fitting) == 1 else suggest(alias, fitting)
@@ -534,6 +572,32 @@ def _settings_of(kind: Any) -> tuple[str, ...]:
     return load_system(kind).settings.__struct_fields__ if isinstance(kind, str) and kind in SYSTEMS else ()
 
 
+def _control_characters(value: Any, path: KeyPath) -> Iterator[Problem]:
+    """They come from a backslash in double quotes. Lines of a mapping and a command may hold line ends on purpose."""
+    if path[:1] == ("secrets",) or (path[:1] == ("flows",) and path[2:3] in (("map",), ("when",))):
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _control_characters(inner, (*path, key))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _control_characters(inner, (*path, position))
+    elif isinstance(value, str) and any(unicodedata.category(one) == "Cc" for one in value):
+        yield Problem(path, f"holds a control character; {SINGLE_QUOTES}")
+
+
+def _secrets_meant(part: dict[str, Any], key: str) -> list[str]:
+    """The secrets of a system that somebody may mean by a key of its settings, the likeliest first."""
+    if not _settings_of(part.get("kind")):
+        return [key]
+    system = load_system(part["kind"])
+    if key in system.secrets:
+        return [key]
+    settings, _ = convert(part, system.settings)
+    needed = () if settings is None else system.needs(settings)
+    return list(dict.fromkeys((*needed, *system.secrets)))
+
+
 def _url_problems(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Plain http goes to this machine only: a token must not cross a network in clear. No message shows the URL."""
     for key, value in part.items():
@@ -545,12 +609,24 @@ def _url_problems(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
         except ValueError:
             yield key, "this is not a web address"
             continue
-        if user is not None:
+        if not _has_port(url):
+            yield key, "the port of a web address is a number from 1 to 65535"
+        elif any(one.isspace() for one in value):
+            yield key, "holds a blank; a web address has none"
+        elif user is not None:
             yield key, "a name or password has no place in a web address"
         elif url.scheme not in ("http", "https") or not host:
             yield key, "a web address begins with https://"
         elif url.scheme == "http" and not _is_loopback(host):
             yield key, "plain http is only allowed to this machine (127.0.0.1, localhost); use https://"
+
+
+def _has_port(url: SplitResult) -> bool:
+    """Whether its port, if one stands there, is one."""
+    try:
+        return url.port != 0
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from mlconnector import signals
@@ -289,13 +290,15 @@ class FlowRun:
             if mapped.match and known.refs and decided.mapped is not None:
                 decided = replace(decided, mapped=_with_refs(mapped, known.refs))
         kept = change.record if self.job.flow.fields else {}
-        return Planned(change.id, change.modified, self._name(change), mapped, known, decided, kept)
+        name = self._name(change, known)
+        return Planned(change.id, change.modified, name, mapped, known, decided, kept)
 
-    def _name(self, change: Change) -> str:
-        try:
-            return str(change.record.get(self.job.named_by) or "")
-        except Rejected:  # a record that came broken says so when it is looked into
-            return ""
+    def _name(self, change: Change, known: Known) -> str:
+        """What people call it; of a record that is gone or came broken, what they called it last."""
+        with suppress(Rejected):  # it says so when it is looked into
+            if found := str(change.record.get(self.job.named_by) or ""):
+                return found
+        return known.entry.name if known.entry is not None else ""
 
     def _known(
         self,

@@ -31,7 +31,14 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from mlconnector import __version__
 from mlconnector.errors import AuthError, ConfigError, ConnectorError, Later, Rejected, Stop, Uncertain
 from mlconnector.model import Tools
-from mlconnector.network import Trouble, authorities_problem, cannot_connect, no_trust, proxy_in_the_way
+from mlconnector.network import (
+    NO_NAME,
+    Trouble,
+    authorities_problem,
+    cannot_connect,
+    no_trust,
+    proxy_in_the_way,
+)
 
 log = logging.getLogger("mlconnector.http")
 
@@ -198,12 +205,15 @@ class Http:
         credentials: Credentials | None = None,
         limits: Limits | None = None,
         ca_bundle: str = "",
+        unknown_host: str = "",
     ) -> None:
+        """`unknown_host` says what to do if the host is not found, where it stands in no connection file."""
         limits = limits or Limits()
         self.system = system
         self.base_url = base_url.rstrip("/")
         self.credentials = credentials
         self.usage = Usage()
+        self._unknown_host = unknown_host
         self._verdict = verdict
         self._tools = tools
         self._limits = limits
@@ -403,7 +413,10 @@ class Http:
         if isinstance(error, requests.exceptions.ProxyError):
             proxies = self._session.proxies
             return proxy_in_the_way(_bottom(error), proxies.get("https") or proxies.get("all") or "")
-        return cannot_connect(_bottom(error))
+        trouble = cannot_connect(_bottom(error))
+        return (
+            trouble._replace(remedy=self._unknown_host or trouble.remedy) if trouble is NO_NAME else trouble
+        )
 
     def _distrusted(self, error: Exception, url: str) -> Stop:
         """Why TLS did not come about; never how to do without."""
@@ -413,7 +426,9 @@ class Http:
         authorities = verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH
         parts = urlsplit(origin(url))
         port = None if self._session.proxies else parts.port
-        why, remedy = no_trust(cause, parts.hostname or "", authorities, port=port)
+        why, remedy = no_trust(
+            cause, parts.hostname or "", authorities, port=port, own=isinstance(verify, str)
+        )
         return Stop(f"{self.system}: no trusted TLS connection to {_host_and_port(url)}: {why}", hint=remedy)
 
     def _no_authorities(self) -> ConfigError:
@@ -449,9 +464,12 @@ class _Call:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port in one spelling: `https://api.example.com:443`."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    """Scheme, host and port in one spelling: `https://api.example.com:443`; words for an address that is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # a port that is no number, half of an IPv6 address
+        return "an address that is none"
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 

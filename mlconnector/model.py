@@ -242,12 +242,16 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of `check`. `where` names the system, flow or field; `remedy` is the next step in one sentence."""
+    """One line of `check`. `where` names the system, flow or field; `remedy` is the next step in one sentence.
+
+    `reads` is the field of the source that it is about, if there is one: the lines that read it are told with it.
+    """
 
     level: Literal["ok", "warning", "error"]
     where: str
     message: str
     remedy: str = ""
+    reads: str = ""
 
 
 FieldType = Literal["text", "code", "number", "boolean", "date", "datetime", "guid", "enum", "list", "object"]

@@ -9,6 +9,8 @@ import errno
 import re
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -27,7 +29,7 @@ _REFUSED = Trouble(
     "nothing listens at that port (connection refused)",
     "start the service there, or correct the port in the connection file",
 )
-_NO_NAME = Trouble(
+NO_NAME = Trouble(
     "its name is not found (DNS)",
     "correct the host in the connection file, or have this machine's name server know it (or its VPN be up)",
 )
@@ -45,7 +47,7 @@ _UNREACHABLE = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN,
 def cannot_connect(cause: BaseException) -> Trouble:
     """Why no connection came about."""
     if isinstance(cause, socket.gaierror):
-        return _NO_NAME
+        return NO_NAME
     if isinstance(cause, ConnectionRefusedError):
         return _REFUSED
     if isinstance(cause, TimeoutError):
@@ -73,6 +75,10 @@ def proxy_in_the_way(cause: BaseException, proxy: str) -> Trouble:
 # TLS
 
 _ASK = "ask its administrator for the certificate of {} (PEM) and name that file in ca_bundle (or REQUESTS_CA_BUNDLE)"
+_ASK_MORE = (
+    "the file that ca_bundle or REQUESTS_CA_BUNDLE names, {}, does not hold it: ask for the certificate of {} (PEM)"
+    " and put it there"
+)
 _SIGNED_BY_ITSELF, _NOT_YET, _EXPIRED = 18, 9, 10
 _UNKNOWN_ISSUER = frozenset({2, 19, 20, 21, 27})
 _OTHER_NAME = frozenset({62, 64})
@@ -83,14 +89,19 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUE
 _RENEW = "have the certificate replaced at the server; if it should be valid, set this machine's clock"
 
 
-def no_trust(cause: BaseException, host: str, authorities: str, *, port: int | None) -> Trouble:
-    """Why TLS did not come about. `port` None: a proxy is in between, so no closer look is taken."""
+def no_trust(
+    cause: BaseException, host: str, authorities: str, *, port: int | None, own: bool = False
+) -> Trouble:
+    """Why TLS did not come about.
+
+    `port` None: a proxy is in between, so no closer look is taken. `own`: the file of authorities is one that somebody
+    named, not the usual one.
+    """
     reason = getattr(cause, "reason", None)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        names = (
-            _certificate_names(host, port, authorities) if cause.verify_code in _OTHER_NAME and port else ()
-        )
-        return _refused_certificate(cause, host, names)
+        if cause.verify_code in _OTHER_NAME:
+            return _other_name(host, _certificate_names(host, port, authorities) if port else None)
+        return _refused_certificate(cause, partial(_ASK_MORE.format, authorities) if own else _ASK.format)
     if reason in _OLD:
         return Trouble(
             "it speaks no TLS as new as 1.2",
@@ -105,20 +116,27 @@ def no_trust(cause: BaseException, host: str, authorities: str, *, port: int | N
     return Trouble(f"the handshake failed ({said})", "look at the TLS settings and the log of the server")
 
 
-def _refused_certificate(cause: ssl.SSLCertVerificationError, host: str, names: tuple[str, ...]) -> Trouble:
+def _other_name(host: str, names: tuple[str, ...] | None) -> Trouble:
+    """`names` are those of the certificate; None if nobody knows."""
+    new = f"have a certificate made for {host}"
+    if names == ():
+        return Trouble(
+            f"its certificate is for no host at all: it has no Subject Alternative Name for {host} or any other",
+            f"{new}, with that name as Subject Alternative Name (DNS); a Common Name alone does not count",
+        )
+    known = f"for {', '.join(names)}, not " if names else "not "
+    use = f"write {names[0]} as the host" if names else "write a name that it has as the host"
+    return Trouble(f"its certificate is {known}for {host}", f"{use} in the connection file, or {new}")
+
+
+def _refused_certificate(cause: ssl.SSLCertVerificationError, ask: Callable[[str], str]) -> Trouble:
+    """`ask` says how to have it trusted, told whose certificate it takes."""
     code = cause.verify_code
     if code == _SIGNED_BY_ITSELF:
-        return Trouble("its certificate is signed by itself", _ASK.format("the server itself"))
+        return Trouble("its certificate is signed by itself", ask("the server itself"))
     if code in _UNKNOWN_ISSUER:
         why = "its certificate comes from an authority that this machine does not know"
-        return Trouble(why, _ASK.format("that authority"))
-    if code in _OTHER_NAME:
-        known = f"for {', '.join(names)}, not " if names else "not "
-        use = f"write {names[0]} as the host" if names else "write a name that it has as the host"
-        return Trouble(
-            f"its certificate is {known}for {host}",
-            f"{use} in the connection file, or have a certificate made for {host}",
-        )
+        return Trouble(why, ask("that authority"))
     if code == _EXPIRED:
         return Trouble("its certificate has expired", _RENEW)
     if code == _NOT_YET:
@@ -126,8 +144,8 @@ def _refused_certificate(cause: ssl.SSLCertVerificationError, host: str, names: 
     return Trouble(f"its certificate is refused ({cause.verify_message})", _RENEW)
 
 
-def _certificate_names(host: str, port: int | None, authorities: str) -> tuple[str, ...]:
-    """The names in a server's certificate, looked up once more for the message; none if it cannot be had.
+def _certificate_names(host: str, port: int, authorities: str) -> tuple[str, ...] | None:
+    """The names in a server's certificate, looked up once more for the message; None if it cannot be had.
 
     Who issued it is checked as always, and nothing is sent; only its names are not compared, since they are wanted.
     """
@@ -142,7 +160,7 @@ def _certificate_names(host: str, port: int | None, authorities: str) -> tuple[s
         ):
             found = secure.getpeercert() or {}
     except (OSError, ValueError):
-        return ()
+        return None
     return tuple(str(pair[1]) for pair in found.get("subjectAltName", ()))
 
 

@@ -6,6 +6,7 @@ A ping never changes what a run does: that one failed is said with -v only.
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -34,14 +35,14 @@ def addresses(check: Healthcheck) -> dict[When, str]:
 
 def ping(url: str, text: str, tools: Tools) -> bool:
     """POSTs a short text; False if the service did not take it."""
-    http = Http("healthcheck", url, _verdict, tools, limits=_LIMITS)
+    body = text.encode()[:LONGEST_BODY].decode(errors="ignore")
     try:
-        http.send("POST", "", text=text.encode()[:LONGEST_BODY].decode(errors="ignore"), repeatable=True)
-    except ConnectorError as error:
-        log.info("the healthcheck was not told: %s", error.message)  # a mail for each run would be no news
+        with closing(Http("healthcheck", url, _verdict, tools, limits=_LIMITS)) as http:
+            http.send("POST", "", text=body, repeatable=True)
+    except Exception as error:  # whatever it is, no run ends because nobody could be told of it
+        why = error.message if isinstance(error, ConnectorError) else type(error).__name__
+        log.info("the healthcheck was not told: %s", why)  # a mail for each run would be no news
         return False
-    finally:
-        http.close()
     return True
 
 

@@ -52,7 +52,14 @@ def read_nothing(record: Record) -> Any:
 
 def _nearest_field(name: str, fields: Mapping[str, FieldInfo]) -> str:
     behind_a_dot = next((known for known in fields if known.endswith("." + name)), None)
-    return f" (did you mean {behind_a_dot!r}?)" if behind_a_dot else suggest(name, fields)
+    if behind_a_dot:
+        return f" (did you mean {behind_a_dot!r}?)"
+    outer, _, inner = name.rpartition(".")
+    beside = [known.removeprefix(f"{outer}.") for known in fields if outer and known.startswith(f"{outer}.")]
+    if not beside:
+        return suggest(name, fields)
+    near = suggest(inner, beside)  # what the two names share says nothing: another figure is another figure
+    return near.replace("'", f"'{outer}.", 1)
 
 
 def _blank_date(value: Any) -> Any:

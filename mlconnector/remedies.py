@@ -36,7 +36,8 @@ REMEDIES = {
     "discount-out-of-range": "Correct the discount in Pipedrive; it is then sent by itself.",
     "total-differs": "Make the deal's lines and value agree in Pipedrive, or set rounding; then: {replay}",
     # what deciding settles
-    "key-taken": "Give one of the two another address in the source; it is then sent by itself.",
+    "key-taken": "Give one of the two another address in the source, and it is sent by itself; if both are one record"
+    " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
     "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
     "key-released": "Nothing to do: it goes out with the next run.",

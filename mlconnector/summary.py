@@ -25,6 +25,8 @@ _PROBLEMS = ("skipped", "held", "failed", "unknown")
 _FAILED = ("failed", "unknown")
 _TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
+_UNSENT = "stopped"
+"""The code of records that nothing is wrong with: the run was asked to end before it came to them."""
 _PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
 
 
@@ -111,13 +113,20 @@ class Tally:
         for action, words in _PLAN.items():
             if number := self.settled["planned", action]:
                 yield f"{number} {words}"
+        unsent = self.settled["failed", _UNSENT]
         for status in (*_DONE, *_PROBLEMS):
-            if number := self.total(status):
+            if number := self.total(status) - (unsent if status == "failed" else 0):
                 yield f"{number} {status}{self._codes(status, number)}"
+        if unsent:
+            yield f"{unsent} not sent ({_UNSENT})"
 
     def _codes(self, status: str, total: int) -> str:
         found = Counter(
-            {code: number for (one, code), number in self.settled.items() if one == status and code}
+            {
+                code: number
+                for (one, code), number in self.settled.items()
+                if one == status and code and (one, code) != ("failed", _UNSENT)
+            }
         )
         if list(found.values()) == [total]:
             return f" ({next(iter(found))})"

@@ -20,6 +20,17 @@ from mlconnector.explain import KeyPath, Problem, dotted
 LARGEST = 1_000_000
 DEEPEST = 30
 
+SINGLE_QUOTES = (
+    "in double quotes a backslash begins an escape: put the text into single quotes ('DOMAIN\\user')"
+)
+_STEPS = {
+    "unknown escape character": SINGLE_QUOTES,
+    "hexdecimal number": SINGLE_QUOTES,
+    "mapping values are not allowed": "a text that holds a colon and a blank stands in quotes, such as"
+    " company: 'Nordkran: Main'; or the line above lacks something, or is indented in another way",
+}
+"""Words of the parser that hint at what was meant, and the next step then."""
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,17}\.[0-9]{1,17}")
@@ -77,7 +88,9 @@ def read_document(file: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}"
-        raise ConfigError(f"{where}: this is not YAML: {error.problem or error.context}") from None
+        said = str(error.problem or error.context)
+        hint = next((step for words, step in _STEPS.items() if words in said), "")
+        raise ConfigError(f"{where}: this is not YAML: {said}", hint=hint) from None
     except yaml.YAMLError:
         raise ConfigError(f"{file}: this is not YAML: it holds characters that YAML does not allow") from None
     if document.data is None and not document.problems:
@@ -87,6 +100,8 @@ def read_document(file: Path) -> Document:
 
 def _read_text(file: Path) -> str:
     try:
+        if file.is_fifo() and _lies_in_a_folder(file):  # nobody may ever write to it
+            raise ConfigError(f"{file}: is a named pipe", hint="name an ordinary file")
         with file.open("rb") as stream:
             raw = stream.read(LARGEST + 1)
     except FileNotFoundError:
@@ -101,7 +116,14 @@ def _read_text(file: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{file}:{line}: is not UTF-8 text") from None
+        step = f"save it as UTF-8 in your editor, or: iconv -f WINDOWS-1252 -t UTF-8 {file} > NEW.yaml"
+        raise ConfigError(f"{file}:{line}: is not UTF-8 text", hint=step) from None
+
+
+def _lies_in_a_folder(file: Path) -> bool:
+    """Not so `/dev/stdin` and what a shell makes of `<(command)`: these end with the program that writes them."""
+    real = file.resolve()
+    return real.exists() and not real.is_relative_to("/dev")
 
 
 def _plain(event: yaml.ScalarEvent) -> Any:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -195,13 +197,32 @@ def test_every_problem_comes_at_once_with_its_line_and_what_was_meant(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "key", ["client_secret", "api_key", "access_token", "password", "refresh-token", "apiKey", "Secret"]
+    ("key", "command"),
+    [
+        ("api_key", "mail.api_key"),
+        ("access_token", "mail.access_token"),
+        *[
+            (key, "mail.api_key (or mail.access_token)")
+            for key in ("token", "client_secret", "password", "refresh-token", "apiKey", "Secret")
+        ],
+    ],
 )
-def test_a_secret_in_the_file_is_refused_and_never_shown(tmp_path: Path, key: str) -> None:
+def test_a_secret_in_the_file_is_refused_never_shown_and_answered_with_one_that_there_is(
+    tmp_path: Path, key: str, command: str
+) -> None:
     text = changed("mail: {kind: mailchimp}", f"mail: {{kind: mailchimp, {key}: [hunter2]}}")
     (problem,) = problems_of(tmp_path, text)
-    assert problem.endswith(f"run: mlconnector secrets set nordkran mail.{key}")
+    assert problem.endswith(f"run: mlconnector secrets set nordkran {command}")
     assert "hunter2" not in problem
+
+
+def test_the_secret_that_the_settings_need_is_named_first(tmp_path: Path) -> None:
+    text = changed("mail: {kind: mailchimp}", "mail: {kind: mailchimp, auth: oauth, token: hunter2}")
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.endswith("secrets set nordkran mail.access_token (or mail.api_key)")
+    text = changed("company: NORDKRAN", "company: NORDKRAN, secret: hunter2")
+    (problem,) = problems_of(tmp_path, text)
+    assert problem.endswith("secrets set nordkran erp.client_secret (or erp.password)")
 
 
 @pytest.mark.parametrize(
@@ -337,10 +358,116 @@ VALUE = st.recursive(
 )
 
 
+ADDRESSES = [
+    "http://127.0.0.1:abc/X",
+    "https://x:99999",
+    "https://x:0",
+    "https://[::1",
+    "https://x ",
+    "nav:7048",
+    "",
+    5,
+]
+
+
+@given(
+    st.sampled_from([("from", "erp"), ("to", "mail")]),
+    st.sampled_from(["erp", "mail", "nobody", "", None, 5, ["erp"]]) | VALUE,
+)
+def test_any_end_of_a_flow_gives_a_connection_or_a_configuration_error(
+    line: tuple[str, str], value: Any
+) -> None:
+    old = f"    {line[0]}: {line[1]}\n"
+    loads_or_says_why(changed(old, f"    {line[0]}: {json.dumps(value)}\n"))
+
+
+@given(
+    st.sampled_from(["base_url", "login_url"]),
+    st.sampled_from(["company: NORDKRAN", "kind: mailchimp"]),
+    st.sampled_from(ADDRESSES) | st.text("ab:/[]@.%?#0 ", max_size=8).map("https://{}".format) | VALUE,
+)
+def test_any_address_gives_a_connection_or_a_configuration_error(key: str, after: str, value: Any) -> None:
+    loads_or_says_why(changed(after, f"{after}, {key}: {json.dumps(value)}"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            "from: erp\n    to: mail\n    audience: Suppliers",
+            "from: mail\n    to: mail\n    audience: Suppliers",
+            "c.yaml:18:5: flows.suppliers.from: vendors_to_members needs a business_central system, 'mail' is"
+            " mailchimp (did you mean 'erp'?)",
+        ),
+        (
+            "from: erp\n    to: mail\n    audience: Suppliers",
+            "from: mail\n    to: erp\n    audience: Suppliers",
+            "c.yaml:18:5: flows.suppliers.from: vendors_to_members needs a business_central system, 'mail' is"
+            " mailchimp (did you mean 'erp'?)",
+        ),
+    ],
+)
+def test_a_flow_from_a_system_of_another_kind_is_told_with_the_one_that_fits(
+    tmp_path: Path, old: str, new: str, says: str
+) -> None:
+    assert problems_of(tmp_path, changed(old, new))[0] == says
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://nav:abc/BC", "the port of a web address is a number from 1 to 65535"),
+        ("https://nav:99999/BC", "the port of a web address is a number from 1 to 65535"),
+        ("https://nav:0/BC", "the port of a web address is a number from 1 to 65535"),
+        ("https://nav:7048/BC ", "holds a blank; a web address has none"),
+    ],
+)
+def test_an_address_with_a_port_or_a_blank_that_leads_nowhere_is_refused(
+    tmp_path: Path, url: str, says: str
+) -> None:
+    for after in ("company: NORDKRAN", "kind: mailchimp"):
+        (problem,) = problems_of(tmp_path, changed(after, f'{after}, base_url: "{url}"'))
+        assert problem.endswith(f".base_url: {says}")
+    (problem,) = problems_of(tmp_path, f'{GOOD}healthcheck: {{ping_url: "{url}"}}\n')
+    assert problem == f"c.yaml:22:15: healthcheck.ping_url: {says}"
+
+
+def test_a_backslash_in_double_quotes_is_told_to_want_single_quotes(tmp_path: Path) -> None:
+    for name in (r"NORDKRAN\nav", r"NORDKRAN\bsync"):
+        (problem,) = problems_of(tmp_path, changed("company: NORDKRAN", f'company: "{name}"'))
+        assert problem.startswith(
+            "c.yaml:4:64: systems.erp.company: holds a control character; in double quotes"
+        )
+        assert "single quotes" in problem
+    for name in (r"NORDKRAN\sync", r"NORDKRAN\xavier"):
+        with pytest.raises(ConfigError) as caught:
+            load(tmp_path, changed("company: NORDKRAN", f'company: "{name}"'))
+        assert "c.yaml:4:" in caught.value.message and "single quotes" in caught.value.hint
+
+
+def test_a_line_end_in_a_mapping_is_meant(tmp_path: Path) -> None:
+    load(tmp_path, changed("CUSTNO: number", 'CUSTNO: {from: [number, email], join: "\\n"}'))
+
+
+@pytest.mark.parametrize(("company", "says"), [('""', "is empty"), ('"  "', "does not look right")])
+def test_a_company_without_a_name_is_refused(tmp_path: Path, company: str, says: str) -> None:
+    (problem,) = problems_of(tmp_path, changed("company: NORDKRAN", f"company: {company}"))
+    assert says in problem and problem.startswith("c.yaml:4:64: systems.erp.company: ")
+
+
+def test_a_file_of_100_megabytes_is_refused_without_being_read(tmp_path: Path) -> None:
+    with (tmp_path / "c.yaml").open("wb") as file:
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="is over 1 MB"):
+        load_connection(tmp_path / "c.yaml")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 10_000_000
+
+
 @given(st.sampled_from(["name", "state", "overlap", "brake", "secrets", "systems", "flows"]), VALUE)
 def test_any_value_of_a_setting_gives_a_connection_or_a_configuration_error(key: str, value: Any) -> None:
-    import json
-
     lines = [line for line in GOOD.splitlines() if not line.startswith(f"{key}:")]
     loads_or_says_why("\n".join([*lines, f"{key}: {json.dumps(value)}"]))
 
@@ -519,3 +646,22 @@ def test_a_setting_without_effect_and_a_pasted_address_are_problems_with_line_an
     tmp_path: Path, old: str, new: str, says: str
 ) -> None:
     assert problems_of(tmp_path, changed(old, new)) == [says]
+
+
+def test_a_connection_file_that_lies_in_the_current_folder_is_named_where_none_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"HOME": str(tmp_path / "home")}
+    folder = tmp_path / "home" / ".config" / "mlconnector"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    for name, wanted in ((None, folder / "NAME.yaml"), ("nordkran", folder / "nordkran.yaml")):
+        with pytest.raises(ConfigError) as caught:
+            find_connection(name, env)
+        assert caught.value.hint.endswith(f"mlconnector init -o {wanted}")
+    (tmp_path / "nordkran.yaml").write_text("name: nordkran\nflows:\n")
+    for name in (None, "nordkran"):
+        with pytest.raises(ConfigError) as caught:
+            find_connection(name, env)
+        assert "-c nordkran.yaml " in caught.value.hint
+        assert caught.value.hint.endswith(f"mkdir -p {folder} && mv nordkran.yaml {folder}/")

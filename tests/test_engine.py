@@ -446,6 +446,16 @@ def test_what_a_record_left_behind_is_removed_at_the_end_of_the_run(bench: Bench
     assert bench.ledger.left_behind("f") == []
 
 
+def test_a_record_that_is_gone_is_told_by_the_name_it_had(bench: Bench) -> None:
+    bench.rows(a=1, b=1)
+    bench.run(named_by="key")
+    bench.source.rows.pop("id-a")
+    watcher = Watcher()
+    bench.run("full", named_by="key", observer=watcher)
+    (told,) = watcher.settled_records
+    assert (told.source_id, told.outcome.code, told.name) == ("id-a", "gone", "a")
+
+
 def test_what_was_left_behind_and_is_refused_is_told_once_and_not_tried_again(bench: Bench) -> None:
     bench.target = Leaves()
     bench.rows(a=1)

@@ -17,16 +17,45 @@ from mlconnector.config import load_connection
 from mlconnector.template import PAIRS, template
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-UNITS = ("mlconnector.service", "mlconnector.timer")
+README = EXAMPLES.parent / "README.md"
+SERVICES = ("mlconnector.service", "mlconnector-full.service")
+UNITS = (*SERVICES, "mlconnector.timer", "mlconnector-full.timer")
+DAY = 24 * 60
+
+
+def cron_lines(text: str) -> list[tuple[list[str], str]]:
+    """The five fields and the command of each line that starts something."""
+    lines = [line.split(None, 5) for line in text.splitlines() if re.match(r"([\d*/,-]+ +){5}\S", line)]
+    return [(line[:5], line[5]) for line in lines]
 
 
 def cron_commands() -> list[str]:
-    lines = (EXAMPLES / "crontab").read_text("utf-8").splitlines()
-    return [line.split(None, 5)[5] for line in lines if re.match(r"[\d*]", line)]
+    return [command for _, command in cron_lines((EXAMPLES / "crontab").read_text("utf-8"))]
+
+
+def counted(field: str, size: int) -> set[int]:
+    """What a field of a crontab means: `*/10`, `20-50/10`, `0-2,4-23`."""
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-") if span != "*" else ("0", "-", str(size - 1))
+        found.update(range(int(first), int(last or first) + 1, int(step or 1)))
+    return found
+
+
+def starts(text: str, ending: str) -> list[int]:
+    """The minutes of a day at which a crontab starts a command that ends so."""
+    return [
+        60 * hour + minute
+        for fields, command in cron_lines(text)
+        if command.endswith(ending)
+        for hour in counted(fields[1], 24)
+        for minute in counted(fields[0], 60)
+    ]
 
 
 def unit(name: str) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(interpolation=None, comment_prefixes=("#",))
+    parser = configparser.ConfigParser(interpolation=None, comment_prefixes=("#",), strict=False)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(EXAMPLES / name, "utf-8")
     return parser
@@ -39,7 +68,7 @@ def commands() -> list[str]:
         for file in sorted(EXAMPLES.iterdir())
         for found in re.findall(r"`(mlconnector [^`]+)`", file.read_text("utf-8"))
     ]
-    return [*cron_commands(), unit("mlconnector.service")["Service"]["ExecStart"], *quoted]
+    return [*cron_commands(), *(unit(name)["Service"]["ExecStart"] for name in SERVICES), *quoted]
 
 
 @pytest.mark.parametrize("line", commands())
@@ -79,18 +108,59 @@ def test_the_crontab_syncs_often_and_reads_everything_at_night() -> None:
     lines = [line for line in (EXAMPLES / "crontab").read_text("utf-8").splitlines() if line.strip()]
     for line in lines:
         assert re.match(r"#|[A-Z_]+=\S+$|([\d*/,-]+ +){5}mlconnector ", line), line
-    assert [command.split("yaml ")[1] for command in cron_commands()] == ["sync", "sync --full", "status"]
+    assert [command.split("yaml ")[1] for command in cron_commands()] == [
+        "sync",
+        "sync --full",
+        "sync",
+        "status",
+    ]
+
+
+@pytest.mark.parametrize("file", [EXAMPLES / "crontab", README], ids=["crontab", "README"])
+def test_no_run_of_a_crontab_takes_the_lock_from_another_and_none_is_long_in_coming(file: Path) -> None:
+    text = file.read_text("utf-8")
+    often, (full,) = starts(text, " sync"), starts(text, " --full")
+    moments = sorted([*often, full])
+    assert len(often) > 100
+    apart = [(then - now) % DAY for now, then in zip(moments, [*moments[1:], moments[0]], strict=True)]
+    assert min(apart) >= 10 and max(apart) <= 20
+    assert (moments[(moments.index(full) + 1) % len(moments)] - full) % DAY == 20, "--full takes longer"
 
 
 def test_the_units_belong_together_and_hold_no_secret() -> None:
-    service, timer = unit("mlconnector.service"), unit("mlconnector.timer")
-    assert service["Service"]["Type"] == "oneshot"
-    assert service["Service"]["SuccessExitStatus"].split() == ["1", "4"]
-    assert service["Service"]["EnvironmentFile"].startswith("/etc/")
-    assert timer["Install"]["WantedBy"] == "timers.target"
-    for name in ("mlconnector.service", "crontab"):
-        for line in (EXAMPLES / name).read_text("utf-8").splitlines():
-            assert "MLCONNECTOR_SECRET_" not in line or (line.startswith("#") and line.endswith("=..."))
+    for name in SERVICES:
+        service = unit(name)["Service"]
+        assert service["Type"] == "oneshot"
+        assert service["SuccessExitStatus"].split() == ["1", "4"]
+        assert unit(name.replace(".service", ".timer"))["Install"]["WantedBy"] == "timers.target"
+    for name in ("crontab", *UNITS):
+        assert "MLCONNECTOR_SECRET_" not in (EXAMPLES / name).read_text("utf-8")
+
+
+def test_the_services_get_their_secrets_encrypted_and_the_ones_that_the_file_needs() -> None:
+    wanted = load_connection(EXAMPLES / "nav-mailchimp.yaml").secret_names()
+    for name in SERVICES:
+        lines = (EXAMPLES / name).read_text("utf-8").splitlines()
+        loaded = [line.partition("=")[2] for line in lines if line.startswith("LoadCredentialEncrypted=")]
+        assert [one.partition(":")[0] for one in loaded] == wanted
+        assert not [line for line in lines if re.match("EnvironmentFile|LoadCredential=|SetCredential", line)]
+
+
+def test_one_timer_syncs_often_and_another_reads_everything_at_night_when_no_run_is_under_way() -> None:
+    often, night = (
+        [line for line in (EXAMPLES / name).read_text("utf-8").splitlines() if line and line[0] != "#"]
+        for name in SERVICES
+    )
+    same = [
+        line.replace(" mlconnector.service", "").replace(" --full", "").replace(", everything", "")
+        for line in night
+    ]
+    assert same == often
+    assert unit("mlconnector-full.service")["Service"]["ExecStart"].endswith(" sync --full")
+    assert "mlconnector.service" in unit("mlconnector-full.service")["Unit"]["After"].split()
+    timer = unit("mlconnector-full.timer")["Timer"]
+    assert timer["OnCalendar"].endswith(" 03:00") and timer["Persistent"] == "true"
+    assert unit("mlconnector.timer")["Timer"]["OnUnitInactiveSec"] == "10min"
 
 
 def test_their_lines_fit_a_screen() -> None:

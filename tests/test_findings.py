@@ -26,8 +26,8 @@ def made_findings(text: str) -> Iterator[ast.Call]:
 
 
 def has_remedy(call: ast.Call) -> bool:
-    """A fourth argument that is neither empty nor a hint, which an error may lack."""
-    if len(call.args) != 4 or call.keywords:
+    """A fourth argument that is neither empty nor a hint, which an error may lack; a fifth may be a field."""
+    if len(call.args) not in (4, 5) or call.keywords:
         return False
     remedy = call.args[3]
     is_hint = isinstance(remedy, ast.Attribute) and remedy.attr == "hint"

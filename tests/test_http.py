@@ -307,7 +307,14 @@ def test_a_link_on_the_same_origin_is_followed_as_it_is(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "link", ["http://evil.example/things", "https://{host}/x", "http://localhost:{port}/x"]
+    "link",
+    [
+        "http://evil.example/things",
+        "https://{host}/x",
+        "http://localhost:{port}/x",
+        "http://{host}abc/x",
+        "http://[::1/x",
+    ],
 )
 def test_a_link_to_another_origin_is_never_followed(bench: Bench, link: str) -> None:
     host = bench.url.removeprefix("http://")
@@ -320,6 +327,12 @@ def test_an_address_that_is_none_stops_the_run(bench: Bench) -> None:
     with pytest.raises(Stop, match="InvalidURL") as stop:
         bench.http(url="https://*.example.com").send("GET", "/things")
     assert "base_url" in stop.value.hint
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:abc/X", "http://127.0.0.1:99999/X"])
+def test_an_address_with_a_port_that_is_none_stops_the_run(bench: Bench, url: str) -> None:
+    with pytest.raises((Stop, Later)):
+        bench.http(url=url).send("GET", "/things")
 
 
 # what comes back

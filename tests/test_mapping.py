@@ -138,6 +138,12 @@ def test_the_target_type_follows_from_the_source(rule: Any, kind: str) -> None:
             "the source has no field 'paymentTerms.code' (did you mean 'paymentTerm.code'?)",
         ),
         (
+            "customerFinancialDetail.overduAmount",
+            "X",
+            "the source has no field 'customerFinancialDetail.overduAmount'"
+            " (did you mean 'customerFinancialDetail.overdueAmount'?)",
+        ),
+        (
             {"from": "number", "transform": ["uper"]},
             "X.transform.0",
             "there is no transform 'uper' (did you mean 'upper'?)",
@@ -169,6 +175,11 @@ def test_the_target_type_follows_from_the_source(rule: Any, kind: str) -> None:
 )
 def test_what_cannot_be_compiled_says_where_and_what_was_meant(rule: Any, where: str, message: str) -> None:
     assert (where, message) in problems_of({"X": rule})
+
+
+def test_a_field_that_shares_no_more_than_its_beginning_is_not_suggested() -> None:
+    (problem,) = compile_map({"X": "customerFinancialDetail.creditLeft"}, CUSTOMER).problems
+    assert "did you mean" not in problem.message and "use one of: " in problem.message
 
 
 def test_all_problems_come_at_once_and_the_good_lines_still_work() -> None:

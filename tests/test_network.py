@@ -133,7 +133,11 @@ def test_a_proxy_that_is_not_there_is_told_as_such(monkeypatch: pytest.MonkeyPat
 
 
 def certificate(
-    folder: Path, *names: str, issuer: Path | None = None, days: tuple[int, int] = (-1, 1)
+    folder: Path,
+    *names: str,
+    issuer: Path | None = None,
+    days: tuple[int, int] = (-1, 1),
+    common_name_only: bool = False,
 ) -> Path:
     """A certificate for these names with its key in one PEM; without an issuer signed by itself."""
     x509 = pytest.importorskip("cryptography.x509")
@@ -156,9 +160,10 @@ def certificate(
         x509.CertificateBuilder(by_name, called(names[0]), key.public_key(), x509.random_serial_number())
         .not_valid_before(today + timedelta(days=days[0]))
         .not_valid_after(today + timedelta(days=days[1]))
-        .add_extension(x509.SubjectAlternativeName([spelled(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
     )
+    if not common_name_only:
+        built = built.add_extension(x509.SubjectAlternativeName(list(map(spelled, names))), critical=False)
     encoding, plain = serialization.Encoding.PEM, serialization.NoEncryption()
     file = folder / f"{names[0]}.pem"
     file.write_bytes(
@@ -200,6 +205,26 @@ def test_a_certificate_of_another_name_is_told_with_the_names_it_has(tmp_path: P
         error = refusal(f"https://127.0.0.1:{port}", file)
     assert "its certificate is for nav.nordkran.se, 10.0.0.5, not for 127.0.0.1" in error.message
     assert "write nav.nordkran.se as the host" in error.hint
+
+
+def test_a_certificate_with_nothing_but_a_common_name_is_told_to_be_for_no_host(tmp_path: Path) -> None:
+    file = certificate(tmp_path, "localhost", common_name_only=True)
+    with speaking_tls(file) as port:
+        error = refusal(f"https://localhost:{port}", file)
+    assert "for no host at all" in error.message and "Subject Alternative Name" in error.message
+    assert "write" not in error.hint and "a Common Name alone does not count" in error.hint
+
+
+@pytest.mark.parametrize("signed_by_itself", [True, False])
+def test_a_file_with_another_authority_is_named_and_not_asked_for_once_more(
+    tmp_path: Path, signed_by_itself: bool
+) -> None:
+    authority, other = certificate(tmp_path, "authority"), certificate(tmp_path, "another{0}")
+    server = certificate(tmp_path, "127.0.0.1", issuer=None if signed_by_itself else authority)
+    with speaking_tls(server) as port:
+        error = refusal(f"https://127.0.0.1:{port}", other)
+    assert f"ca_bundle or REQUESTS_CA_BUNDLE names, {other}, does not hold it" in error.hint
+    assert "put it there" in error.hint and "name that file" not in error.hint
 
 
 def test_a_certificate_that_is_over_and_one_that_is_to_come_are_told_as_such(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -73,6 +74,23 @@ def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
 
 def test_there_is_one_version(project: dict[str, Any]) -> None:
     assert project["version"] == mlconnector.__version__
+
+
+def test_the_extra_that_the_readme_and_the_message_name_is_there_and_brings_the_library(
+    project: dict[str, Any],
+) -> None:
+    for file in (ROOT / "README.md", SOURCE / "auth.py"):
+        named = re.findall(r'pip install "\.\[(\w+)\]"', file.read_text("utf-8"))
+        assert "windows" in named, file
+        assert set(named) <= set(project["optional-dependencies"]), file
+    assert any(one.startswith("requests-ntlm") for one in project["optional-dependencies"]["windows"])
+
+
+def test_the_changes_name_the_version_of_the_state_file() -> None:
+    from mlconnector.ledger.schema import VERSION
+
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    assert re.findall(r"state file is version (\d+)", text)[0] == str(VERSION)
 
 
 def test_every_dependency_has_a_lower_and_an_upper_bound(project: dict[str, Any]) -> None:

@@ -6,15 +6,22 @@ Tables that are made from the code are renewed by `pytest tests/test_readme.py -
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
+import keyring
 import pytest
 import requests
 import yaml
+from click.testing import CliRunner
 
 from mlconnector import remedies
-from mlconnector.cli.playground import open_playground
+from mlconnector.cli import program
+from mlconnector.cli.playground import Playground, open_playground
 from mlconnector.config import FileHead, load_connection
 from mlconnector.mapping import TargetType
 from mlconnector.model import LedgerEntry
@@ -23,6 +30,7 @@ from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.template import template
 from tests import readme_tables
 from tests.command_lines import every_command, in_block, in_prose, parse
+from tests.test_secrets import MemoryKeyring
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
@@ -63,6 +71,21 @@ def test_what_the_pipeline_runs_is_the_same() -> None:
     run = pipeline.read_text("utf-8")
     assert "-m pytest -n 2 -q" in run
     assert '/mlconnector" demo' in run
+
+
+def test_the_pipeline_runs_the_demo_with_the_oldest_libraries_that_are_allowed_as_well() -> None:
+    pipeline = ROOT / ".ci" / "run"
+    if not pipeline.exists():
+        pytest.skip("this copy of the project comes without .ci")
+    run = pipeline.read_text("utf-8")
+    assert "\nstep lowest lowest\n" in run
+    made = re.search(r"(?s)/bin/python\" -c '\n(.+?)' >", run)
+    assert made
+    printed = subprocess.run(
+        [sys.executable, "-c", made[1]], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert [re.sub(",.*", "", one).replace(">=", "==") for one in project["dependencies"]] == printed
 
 
 @pytest.mark.parametrize(
@@ -141,6 +164,52 @@ def test_the_mapping_shows_every_key_of_a_line_and_all_types() -> None:
         assert f"{key}:" in shown
     for kind in TargetType.__args__:
         assert f"`{kind}`" in TEXT
+
+
+def test_a_server_with_nav_2018_is_connected_by_the_steps_as_they_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a home where nothing is yet, every command of the steps, in their order, and the edits that they ask for."""
+    keyring.set_keyring(MemoryKeyring())
+    for variable_name in ("MLCONNECTOR_CONNECTION", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable_name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    steps = TEXT.partition("Step by step for NAV 2018:")[2].partition("For the default mapping")[0]
+    commands = re.findall(r"`((?:mlconnector|mkdir) [^`]+)`", steps)
+    done = []
+    with open_playground(customers=6, vendors=6, profile="nav2018") as playground:
+        for command in commands:
+            program_name, *words = shlex.split(command.replace("~", str(tmp_path)))
+            done.append(" ".join(words[:2]))
+            if program_name == "mkdir":
+                subprocess.run([program_name, *words], check=True)
+                continue
+            secret = playground.secrets.get(words[-1])
+            result = CliRunner().invoke(program, words, input=secret)
+            assert result.exit_code == 0, (command, result.output)
+            if words[0] == "init":
+                file = Path(words[-1])
+                file.write_text(_filled_in(file.read_text("utf-8"), playground), "utf-8")
+        assert len(playground.mail.members("Customers")) > 5
+    assert done[1:] == [
+        "init -o", "secrets set", "secrets set", "check", "fields erp.customer", "sync --dry-run", "sync",
+    ]  # fmt: skip
+
+
+def _filled_in(text: str, playground: Playground) -> str:
+    """What the third step asks for: the lines above it in place of `erp`, one line out, the audiences."""
+    above = (
+        TEXT.partition("Step by step for NAV 2018:")[0]
+        .rpartition("```yaml\nsystems:\n")[2]
+        .partition("```")[0]
+    )
+    ours = above.replace("https://nav.nordkran.local:7048/DynamicsNAV110", playground.erp_base)
+    assert playground.erp_base in ours
+    text = re.sub(r"(?ms)^  erp:\n.*?(?=^  mail:)", lambda _: ours, text)
+    text = re.sub(r"(?m)^      TYPE: type.*\n", "", text, count=1)
+    text = text.replace("kind: mailchimp\n", f"kind: mailchimp\n    base_url: {playground.mail_url}/3.0\n")
+    return text.replace("audience: Suppliers", "audience: Vendors")
 
 
 # the tables

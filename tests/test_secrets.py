@@ -216,6 +216,20 @@ def test_the_first_source_in_the_order_gives_the_secret(
     assert load_secrets("nordkran", wanted, env) == {name: "from-keyring"}
 
 
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_variable_is_refused_and_lets_no_older_value_through(
+    memory: MemoryKeyring, answering: SecretSettings, empty: str
+) -> None:
+    store("nordkran", "erp.password", SECRET)
+    env = {"MLCONNECTOR_SECRET_ERP_PASSWORD": empty}
+    for settings in (None, answering, settings_with(answering, keyring=True)):
+        with pytest.raises(ConfigError) as error:
+            load_secrets("nordkran", ["erp.password"], env, settings=settings)
+        said = "the secret erp.password: $MLCONNECTOR_SECRET_ERP_PASSWORD is set, and empty"
+        assert (error.value.message, error.value.exit_code) == (said, 2)
+        assert "unset MLCONNECTOR_SECRET_ERP_PASSWORD" in error.value.hint
+
+
 def test_each_source_is_named_with_its_place(credentials: Path, answering: SecretSettings) -> None:
     (credentials / "erp.client_secret").write_text(SECRET)
     env = {"CREDENTIALS_DIRECTORY": str(credentials)}

@@ -69,7 +69,12 @@ def test_a_note_calls_the_record_by_its_name() -> None:
 
 def test_records_that_wait_because_a_system_is_down_have_no_lines_of_their_own() -> None:
     found = tally(settled("failed", "later"), settled("failed", "stopped"))
-    assert found.notes == [] and found.line() == "flow: 2 failed (1 later, 1 stopped)"
+    assert found.notes == [] and found.line() == "flow: 1 failed (later), 1 not sent (stopped)"
+
+
+def test_what_a_stopped_run_did_not_come_to_is_not_called_failed() -> None:
+    found = tally(settled("failed", "stopped"), settled("failed", "stopped"), settled("failed", "x"))
+    assert found.line() == "flow: 1 failed (x), 2 not sent (stopped)"
 
 
 def test_memory_does_not_grow_with_the_number_of_problems() -> None:

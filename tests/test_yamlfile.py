@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,25 @@ def test_a_missing_file_and_a_folder_are_said_in_one_sentence(tmp_path: Path) ->
         read_document(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_document(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="is a named pipe") as caught:
+        read_document(tmp_path / "pipe.yaml")
+    assert caught.value.hint == "name an ordinary file"
+
+
+@pytest.mark.parametrize(
+    ("content", "step"),
+    [
+        (b"company: M\xfcller", "iconv -f WINDOWS-1252 -t UTF-8"),
+        ("company: Nordkran: Main", "stands in quotes, such as company: 'Nordkran: Main'"),
+    ],
+)
+def test_what_is_usually_wrong_with_a_text_is_told_with_its_remedy(
+    tmp_path: Path, content: str | bytes, step: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_document(written(tmp_path, content))
+    assert step in caught.value.hint

@@ -6,9 +6,11 @@ taken start fast.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -60,6 +62,10 @@ Examples:
 """
 
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""A disk that is full or broken is nobody's mistake in here."""
+
+
 class Program(click.Group):
     """A group whose commands are imported when they are called; its `main` never shows a traceback."""
 
@@ -105,25 +111,37 @@ class Program(click.Group):
 def _told(error: Exception, common: Common) -> int:
     """Says what happened; the exit code."""
     if isinstance(error, click.ClickException):
-        error.show()
+        with suppress(OSError):
+            error.show()
         return 2
     if isinstance(error, BrokenPipeError):
         return 0  # `mlconnector … | head`: the reader has seen enough
     if isinstance(error, click.Abort):
         error = StoppedError("interrupted")
-    if not isinstance(error, ConnectorError):
-        common.screen().crash(error)
-        return 3
-    if not common.screen().knows(error):
-        common.screen().error(error)
-    return error.exit_code
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        error = _no_room(error)
+    with suppress(OSError):  # nobody can be told, and the exit code still counts
+        if not isinstance(error, ConnectorError):
+            common.screen().crash(error)
+        elif not common.screen().knows(error):
+            common.screen().error(error)
+    return error.exit_code if isinstance(error, ConnectorError) else 3
+
+
+def _no_room(error: OSError) -> ConnectorError:
+    where = f"{error.filename}" if error.filename else "the output"
+    return ConnectorError(
+        f"{where} cannot be written: {error.strerror}",
+        hint="make room there (df -h) or write it elsewhere; what was sent is on record",
+    )
 
 
 def _leave(code: Any) -> NoReturn:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # it stays unwritten, and must not change the exit code
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -224,7 +224,7 @@ def run_flows(
     gc.set_threshold(20_000, 25, 25)  # records make no cycles: looking for them costs 5 % of a first sync
     summary = Summary(order.command, dry_run=order.dry_run, attended=order.attended or order.dry_run)
     with (
-        RunLock(connection.state, now) as lock,
+        RunLock(connection.state, now, unattended=not summary.attended) as lock,
         stop_on_signals(order.seconds) as stopping,
         monitored(connection.healthcheck if order.monitored else None, summary, stopping, screen),
         open_ledger(connection, now, dry_run=order.dry_run) as ledger,

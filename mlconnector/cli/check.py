@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -44,10 +44,19 @@ def command(common: Common) -> int:
     for alias in connection.systems:
         findings += _check_system(connection, alias, screen)
     if common.json:
-        screen.data([asdict(finding) for finding in findings])
+        screen.data([_row(finding) for finding in findings])
     else:
-        screen.table([asdict(one) for one in findings if one.level != "ok" or not common.quiet])
+        screen.table([_row(one) for one in findings if one.level != "ok" or not common.quiet])
     return 2 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _row(finding: Finding) -> dict[str, str]:
+    return {
+        "level": finding.level,
+        "where": finding.where,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
 
 
 def _check_file(connection: Connection) -> Iterator[Finding]:
@@ -84,17 +93,22 @@ def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
 
 def _check_state(connection: Connection) -> Iterator[Finding]:
     from mlconnector.cli.build import utc_now
-    from mlconnector.cli.origin import other_origins
+    from mlconnector.cli.origin import left_place, other_origins
     from mlconnector.ledger import Ledger
     from mlconnector.systems.base import failed
 
     try:
         with Ledger.look(connection.state, connection.name, utc_now) as ledger:
             others = list(other_origins(connection, connection.flows, ledger))
+            left = {one.flow.name: place for one in connection.flows if (place := left_place(one, ledger))}
     except ConnectorError as error:
         yield failed("state", error)
         return
     yield from (failed("state", other) for other in others)
+    for name, place in left.items():
+        told = f"records were sent to {place!r} before, and who did not change since may be missing in the new place"
+        remedy = "run: mlconnector sync --full (the brake lets it pass with --allow-mass-change)"
+        yield Finding("warning", name, told, remedy)
     state = connection.state
     folder = next(one for one in state.parents if one.exists())
     if not folder.is_dir() or not os.access(state if state.exists() else folder, os.W_OK):
@@ -103,6 +117,17 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
         return
     if not others:
         yield Finding("ok", "state", f"{state}{'' if state.exists() else ' (the first sync creates it)'}")
+
+
+def _told_with_its_line(connection: Connection, finding: Finding) -> Finding:
+    """What is wrong with a field is told where the file reads it, or where the flow stands that does so by default."""
+    bound = next((one for one in connection.flows if one.flow.name == finding.where), None)
+    if bound is None or not finding.reads:
+        return finding
+    from mlconnector.config import lines_that_read
+
+    path = next(lines_that_read(connection, bound, finding.reads), ("flows", bound.flow.name))
+    return replace(finding, message=connection.document.told(path, finding.message))
 
 
 def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:
@@ -120,6 +145,7 @@ def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterato
         return
     try:
         with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
-            yield from systems.connected(alias).check(flows)
+            for finding in systems.connected(alias).check(flows):
+                yield _told_with_its_line(connection, finding)
     except ConnectorError as error:
         yield from (failed(alias, one) for one in error.each())

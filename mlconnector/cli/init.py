@@ -41,14 +41,16 @@ def command(common: Common, pair: str, output: str | None) -> int:
     path = Path(output or f"{pair}.yaml")
     text = template(pair, name=_name(path))
     try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+        _write_new(path, text)
     except FileExistsError:
         raise ConfigError(
             f"{path}: there is such a file already, it was left as it is", hint="name another one with -o"
         ) from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
+        raise ConfigError(
+            f"{path}: cannot be written: {error.strerror or error}",
+            hint="check the folder, its rights and the free space, or name another file with -o",
+        ) from None
     screen = common.screen()
     if common.json:
         screen.data({"written": str(path)})
@@ -56,6 +58,17 @@ def command(common: Common, pair: str, output: str | None) -> int:
     screen.line(f"wrote {path}")
     screen.notice(f"Next: fill in the systems, then: mlconnector check -c {path}")
     return 0
+
+
+def _write_new(path: Path, text: str) -> None:
+    """All of it, or no file."""
+    with path.open("x", encoding="utf-8") as file:
+        try:
+            file.write(text)
+            file.flush()
+        except OSError:
+            path.unlink()
+            raise
 
 
 def _name(path: Path) -> str:

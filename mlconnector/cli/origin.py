@@ -131,4 +131,24 @@ def require_place(connection: Connection, bound: BoundFlow, target: Placed, ledg
             hint="log in to the account of before, or name a new state file (state: in the connection file), with"
             " which everything is sent to this one",
         )
+    if before is not None and before["id"] != now["id"]:
+        now["left"] = before["name"]
+    elif before is not None and "left" in before:
+        now["left"] = before["left"]
     keep_facts(ledger, flow, "target", now)
+
+
+def left_place(bound: BoundFlow, ledger: Ledger) -> str:
+    """Where a flow wrote to before it was given another place, as long as some records may be there only; or ""."""
+    from mlconnector.flows import FLOWS
+
+    known = known_facts(ledger, bound.flow.name, "target") or {}
+    name = known.get("name", "")
+    return known.get("left", "") if name == FLOWS[bound.kind].place(bound.options) else name
+
+
+def forget_left_place(flow: str, ledger: Ledger) -> None:
+    """To be told when everything was read and sent."""
+    known = known_facts(ledger, flow, "target") or {}
+    if "left" in known:
+        keep_facts(ledger, flow, "target", {name: known[name] for name in ("name", "id")})

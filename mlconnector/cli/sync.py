@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +90,9 @@ def command(
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")
     from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.origin import forget_left_place
     from mlconnector.cli.records import find_ids, not_found
+    from mlconnector.cli.stop import stop_on_signals
 
     found: list[str] = []
 
@@ -107,7 +108,12 @@ def command(
             return
         known = sum(job.ledger.counts(job.flow.name).values()) if full else 0
         watch.expect(job.flow.name, known or None)
-        _ = run.full() if full else run.sync()
+        if not full:
+            run.sync()
+            return
+        run.full()
+        if not (limit or adopt):
+            forget_left_place(job.flow.name, job.ledger)
 
     order = Order(
         _spelled(flows, full, adopt, limit, records),
@@ -121,7 +127,8 @@ def command(
         monitored=not (dry_run or records or limit),
     )
     if jitter:
-        time.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
+        with stop_on_signals() as stopping:
+            stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
     code = run_flows(common, order, act)
     if records and not found:
         raise not_found(records)

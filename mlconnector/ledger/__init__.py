@@ -57,6 +57,8 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
         self._db = connection
         self._now = now
+        file = connection.execute("PRAGMA database_list").fetchone()[2]
+        self._where = f"{file}: " if file else ""
 
     @classmethod
     def open(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
@@ -123,7 +125,7 @@ class Ledger:
         self.close()
         if isinstance(error, sqlite3.Error) and opening.lies_in_the_file(error):
             raise Stop(
-                f"the state file cannot be read: {error}",
+                f"{self._where}the state file cannot be read: {error}",
                 hint="check the disk; a damaged file is replaced by your last backup",
             ) from error
 
@@ -594,7 +596,7 @@ class Ledger:
             if not opening.lies_in_the_file(error):
                 raise
             raise Stop(
-                f"the state file cannot be written: {error}",
+                f"{self._where}the state file cannot be written: {error}",
                 hint="check the free space and the rights of the state file; nothing is lost, run again then",
             ) from error
 

@@ -5,15 +5,17 @@ The lock file says who holds it, since when and how far it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from mlconnector.errors import ConfigError, LockedError
+from mlconnector.ledger.rights import no_right
 
 try:
     import fcntl
@@ -22,6 +24,7 @@ except ImportError:  # pragma: no cover - Windows
 
 _LONGEST = 300
 _NEWS_SECONDS = 1.0
+_TELL_AGAIN = timedelta(days=1)
 
 
 class RunLock:
@@ -29,12 +32,23 @@ class RunLock:
 
     The file's text is for people; it is never unlinked, because whoever waited on the old file would then hold a
     lock that nobody else sees. Raises LockedError if another process holds it, ConfigError if it cannot be had.
+    `<state>.lock.told` is there while it is held and an unattended run was turned away: the next ones, turned away as
+    well, need not say so again (`LockedError.is_old`).
     """
 
-    def __init__(self, state: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        state: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        unattended: bool = False,
+    ) -> None:
         self.path = lock_path(state)
+        self._state = state
         self._now = now
+        self._unattended = unattended
         self._file: int | None = None
+        self._told_path = self.path.with_name(self.path.name + ".told")
         self._holder = ""
         self._told_at = 0.0
 
@@ -50,7 +64,9 @@ class RunLock:
         except BlockingIOError:
             holder = os.pread(file, _LONGEST, 0).decode("utf-8", "replace").strip()
             os.close(file)
-            raise _locked(holder) from None
+            error = _locked(holder)
+            error.is_old = self._unattended and self._was_told(holder.partition(",")[0])
+            raise error from None
         except OSError as error:
             os.close(file)
             raise _no_lock(self.path, error) from error
@@ -69,6 +85,8 @@ class RunLock:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._note("")
+            with contextlib.suppress(OSError):
+                self._told_path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
 
@@ -77,13 +95,25 @@ class RunLock:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise _no_lock(self.path, error) from error
+            raise no_right(self._state) or _no_lock(self.path, error) from error
+
+    def _was_told(self, holder: str) -> bool:
+        """Whether a run before this one said within a day that this holder is under way; notes that one did."""
+        now = self._now().astimezone(UTC)
+        with contextlib.suppress(OSError, ValueError):
+            at, _, told = self._told_path.read_text("utf-8").partition(" ")
+            if told == holder and abs(now - datetime.fromisoformat(at)) < _TELL_AGAIN:
+                return True
+        with contextlib.suppress(OSError):
+            self._told_path.write_text(f"{now.isoformat()} {holder}", "utf-8")
+        return False
 
     def _note(self, text: str) -> None:
         assert self._file is not None
         line = text.encode()[:_LONGEST]
-        os.pwrite(self._file, line, 0)
-        os.ftruncate(self._file, len(line))
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, this is for people
+            os.pwrite(self._file, line, 0)
+            os.ftruncate(self._file, len(line))
 
 
 def lock_path(state: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlconnector.errors import ConfigError
 from mlconnector.ledger import schema
+from mlconnector.ledger.rights import no_right
 
 
 def connect(database: str) -> sqlite3.Connection:
@@ -50,10 +51,17 @@ def other_version(path: Path, version: int) -> ConfigError:
 
 
 def unusable(path: Path, error: Exception) -> ConfigError:
+    if not _is_damaged(error) and (refused := no_right(path)):
+        return refused
     return ConfigError(
         f"{path}: the state file cannot be used: {error}",
         hint="check the path, its rights and the free space; a damaged file is replaced by your last backup",
     )
+
+
+def _is_damaged(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def quoted(path: Path) -> str:

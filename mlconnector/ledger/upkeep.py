@@ -116,7 +116,7 @@ def compact(ledger: Ledger) -> bool:
         if not opening.lies_in_the_file(error):
             raise
         raise Stop(
-            f"what was deleted is deleted, but the state file could not be written anew: {error}",
+            f"{ledger._where}what was deleted is deleted, but the state file could not be written anew: {error}",
             hint="that needs as much free space as the file is large, here and in the folder for temporary files;"
             " then run the same command again",
         ) from error

@@ -9,7 +9,7 @@ The first of these that has a secret gives it:
 4. keyring: the connection's entry in the system's keyring (`keyrings`), if no command is given or the connection file
    says `secrets.keyring: true`.
 
-A file that is there and cannot be read, and a command that fails, end the search: an older value is never taken in
+An empty variable, a file that cannot be read and a command that fails end the search: an older value is never taken in
 their place without a word. (`secrets.keyring: true` asks for just that after a command.)
 
 A connection's secrets are one keyring entry, a small JSON object, so that a run asks the keyring once.
@@ -231,7 +231,14 @@ class _Search:
             yield "keyring", self._from_keyring(name)
 
     def _from_environment(self, name: str) -> _Answer:
-        return _Answer(f"${variable(name)}", self._env.get(variable(name), "").strip())
+        where = variable(name)
+        value = self._env.get(where)
+        if value is not None and not value.strip():
+            remedy = f"give it its value, or unset {where}: then the next place is looked at"
+            return _Answer(
+                f"${where}", problem=f"the secret {name}: ${where} is set, and empty", remedy=remedy
+            )
+        return _Answer(f"${where}", (value or "").strip())
 
     def _from_credentials(self, name: str, folder: Path) -> _Answer:
         for file in (folder / f"{self._connection}.{name}", folder / name):

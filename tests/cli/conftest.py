@@ -62,7 +62,12 @@ class World:
     def state(self) -> Path:
         return self.folder / "state.db"
 
-    def run(self, *words: str, env: Mapping[str, str] = {}, stdin: str | None = None) -> Result:
+    def _whole(self, env: Mapping[str, str | None]) -> dict[str, str]:
+        """The environment of a process; what is None is not in it."""
+        whole: dict[str, str | None] = {**os.environ, **self.environment, **env}
+        return {name: value for name, value in whole.items() if value is not None}
+
+    def run(self, *words: str, env: Mapping[str, str | None] = {}, stdin: str | None = None) -> Result:
         """In this process."""
         return CliRunner().invoke(program, list(words), env={**self.environment, **env}, input=stdin)
 
@@ -70,23 +75,23 @@ class World:
         """What it prints with --json."""
         return msgspec.json.decode(self.run("--json", *words).stdout)
 
-    def start(self, *words: str, env: Mapping[str, str] = {}) -> subprocess.Popen[str]:
+    def start(self, *words: str, env: Mapping[str, str | None] = {}) -> subprocess.Popen[str]:
         """As a process of its own."""
         return subprocess.Popen(
             [sys.executable, "-m", "mlconnector", *words],
-            env={**os.environ, **self.environment, **env},
+            env=self._whole(env),
             cwd=self.folder,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def on_terminal(self, *words: str, env: Mapping[str, str] = {}) -> tuple[int, str]:
+    def on_terminal(self, *words: str, env: Mapping[str, str | None] = {}) -> tuple[int, str]:
         """As a process with a terminal for its results: the exit code and what the terminal shows."""
         ours, theirs = os.openpty()
         process = subprocess.Popen(
             [sys.executable, "-m", "mlconnector", *words],
-            env={**os.environ, **self.environment, **env},
+            env=self._whole(env),
             stdin=subprocess.DEVNULL,
             stdout=theirs,
             stderr=subprocess.DEVNULL,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from mlconnector.ledger.lock import lock_path
+from mlconnector.ledger.lock import RunLock, lock_path
+from mlconnector.model import Tools
+from mlconnector.pings import ping
 from mlconnector.sandbox import Emulator, Reply, Request, Running
 from tests.cli.conftest import World
 from tests.cli.test_processes import ended, wait_for, writes
@@ -93,6 +98,25 @@ def test_jitter_begins_within_its_time(world: World) -> None:
     assert len(world.mail.members("Customers")) == 1
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_during_the_jitter_ends_the_run_with_a_sentence(
+    world: World, number: signal.Signals
+) -> None:
+    process = world.start("sync", "--jitter", "1000d")
+    wait_for(lambda: _takes_signals(process.pid))
+    process.send_signal(number)
+    code, out, err = ended(process)
+    assert (code, out) == (3, "") and err.startswith("Error: the run was asked to end\nNext: ")
+    assert not world.state.exists()
+
+
+def _takes_signals(pid: int) -> bool:
+    """Whether the process has a handler of its own for SIGTERM."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = int(next(line for line in status.splitlines() if line.startswith("SigCgt")).split()[1], 16)
+    return bool(caught & 1 << (signal.SIGTERM - 1))
+
+
 @pytest.mark.parametrize("given", ["soon", "5", "", "1x"])
 def test_what_is_no_length_of_time_is_refused(world: World, given: str) -> None:
     result = world.run("sync", "--max-time", given)
@@ -108,6 +132,23 @@ def test_who_finds_the_lock_taken_is_told_how_far_the_other_is(world: World) -> 
     assert code == 4 and f"pid {first.pid} since " in err and "customers_to_members: 1 records read" in err
     assert ended(first)[0] == 0
     assert lock_path(world.state).read_text() == ""
+
+
+def test_of_the_runs_that_find_the_same_one_under_way_the_first_mails(world: World) -> None:
+    with RunLock(world.state):
+        said = [world.run("sync") for _ in range(3)]
+        assert [result.exit_code for result in said] == [4, 4, 4]
+        assert [bool(result.stderr) for result in said] == [True, False, False]
+        assert "another run" in world.run("sync", "-v").stderr
+        for words in (["forget", "anna@nordkran.se"], ["sync", "--dry-run"], ["sync", "--record", "1"]):
+            assert "another run" in world.run(*words).stderr, "a person asked"
+
+
+def test_a_mistake_in_the_file_is_told_at_each_run(world: World) -> None:
+    world.file.write_text(world.file.read_text() + "colour: red\n")
+    for _ in range(2):
+        result = world.run("sync")
+        assert result.exit_code == 2 and "nordkran.yaml:11:1: colour: unknown setting" in result.stderr
 
 
 def test_a_system_that_stays_down_is_told_once_a_day(world: World) -> None:
@@ -149,7 +190,7 @@ def test_the_healthcheck_hears_of_a_bad_end_without_any_address_or_secret(
 
 
 def test_a_file_without_its_secrets_is_a_bad_end(world: World, checks: Checks) -> None:
-    assert world.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": ""}).exit_code == 2
+    assert world.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": None}).exit_code == 2
     assert [path for path, _ in checks.told] == ["/abc/start", "/abc/fail"]
     assert "the keyring (keyring.backends.fail.Keyring) does not serve" in checks.told[-1][1]
 
@@ -164,6 +205,13 @@ def test_a_healthcheck_that_is_down_changes_nothing(world: World, checks: Checks
     assert "the healthcheck was not told" in world.run("sync", "-v").stderr
 
 
+@pytest.mark.parametrize(
+    "url", ["https://127.0.0.1:abc/x", "http://[::1", "nowhere", "http://127.0.0.1:99999"]
+)
+def test_no_address_of_a_healthcheck_can_end_a_run(url: str) -> None:
+    assert ping(url, "sync", Tools(lambda: datetime.now(UTC), lambda seconds: None)) is False
+
+
 @pytest.mark.parametrize("words", [["sync", "--dry-run"], ["sync", "--record", "10000"], ["status"]])
 def test_only_whole_syncs_are_told(world: World, checks: Checks, words: list[str]) -> None:
     world.customer("10000", "anna@nordkran.se")
@@ -172,8 +220,6 @@ def test_only_whole_syncs_are_told(world: World, checks: Checks, words: list[str
 
 
 def test_a_run_that_finds_the_lock_taken_tells_nothing(world: World, checks: Checks) -> None:
-    from mlconnector.ledger.lock import RunLock
-
     with RunLock(world.state):
         assert world.run("sync").exit_code == 4
     assert checks.told == []

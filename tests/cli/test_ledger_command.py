@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -230,6 +231,30 @@ def of_another(state: Path) -> None:
     db.execute("UPDATE meta SET value = 'sydkran' WHERE name = 'connection'")
     db.commit()
     db.close()
+
+
+def damaged_inside(state: Path) -> None:
+    """With runs in it, most of which cannot be read any more."""
+    with Ledger.open(state, "nordkran", utc_now) as ledger:
+        for _ in range(300):
+            ledger.end_run(ledger.start_run("sync " + "x" * 200), 0, "")
+    db = sqlite3.connect(state)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    size = state.stat().st_size
+    with state.open("r+b") as file:
+        file.seek(size * 2 // 3)
+        file.write(os.urandom(size // 3))
+
+
+@pytest.mark.parametrize("words", [("status",), ("history",)])
+def test_a_command_that_meets_a_damaged_state_file_names_its_path(
+    world: World, words: tuple[str, ...]
+) -> None:
+    damaged_inside(world.state)
+    result = world.run(*words)
+    assert result.exit_code in (2, 3)
+    assert result.stderr.startswith(f"Error: {world.state}: the state file cannot be ")
 
 
 TROUBLE = {

@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,6 +62,29 @@ def test_a_killed_holder_leaves_no_lock_behind(state: Path) -> None:
     with RunLock(state):
         assert f"pid {os.getpid()} " in lock_holder(state)
     assert lock_holder(state) == ""
+
+
+def test_the_next_ones_that_are_turned_away_by_the_same_holder_say_so_once_a_day(state: Path) -> None:
+    times = [datetime(2026, 7, 1, 8, 0, tzinfo=UTC) + timedelta(hours=hours) for hours in (0, 1, 23, 25, 26)]
+    with RunLock(state):
+        assert [turned_away(state, at) for at in times] == [False, True, True, False, True]
+    assert sorted(file.name for file in state.parent.iterdir()) == ["state.db.lock"]
+    with RunLock(state, lambda: times[-1]):
+        assert turned_away(state, times[-1]) is False, "another holder is news"
+
+
+def test_how_far_the_holder_is_makes_no_other_one_of_it(state: Path) -> None:
+    with RunLock(state) as lock:
+        assert turned_away(state, datetime.now(UTC)) is False
+        lock.tell("customers: 100 records read")
+        assert turned_away(state, datetime.now(UTC)) is True
+
+
+def turned_away(state: Path, at: datetime) -> bool:
+    with pytest.raises(LockedError) as caught, RunLock(state, lambda: at, unattended=True):
+        pass
+    assert caught.value.exit_code == 4
+    return caught.value.is_old
 
 
 def test_a_folder_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_check_shows_all_problems_at_once_with_remedies(world: World) -> None:
 
 
 def test_check_names_a_missing_secret_and_still_checks_the_rest(world: World) -> None:
-    result = world.run("check", env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""})
+    result = world.run("check", env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None})
     assert result.exit_code == 2
     assert "level=error where=erp" in result.stdout
     assert "level=ok where=customers_to_members" in result.stdout
@@ -124,7 +124,7 @@ def test_history_lists_the_last_runs_first(synced: World) -> None:
 @pytest.fixture
 def refused(synced: World) -> World:
     """The last run did not get as far as a flow."""
-    synced.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": ""})
+    synced.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": None})
     return synced
 
 
@@ -214,7 +214,7 @@ def test_explain_of_a_deleted_record(synced: World) -> None:
 def test_explain_without_its_secrets_shows_the_state_file_and_says_what_is_missing_and_why(
     synced: World, record: str
 ) -> None:
-    result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""})
+    result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None})
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("customers_to_members: 10000\n")
     assert "stands     done" in result.stdout and "attempts   1" in result.stdout

@@ -141,6 +141,34 @@ def test_another_audience_in_the_file_is_meant(synced: World) -> None:
     assert {one["email_address"] for one in synced.mail.members("Others")} == {"anna@nordkran.se"}
 
 
+def test_another_audience_is_told_by_check_until_a_run_in_full_has_sent_everything(synced: World) -> None:
+    def told() -> list[str]:
+        return [one["message"] for one in synced.json("check") if one["level"] == "warning"]
+
+    assert told() == []
+    synced.mail.add_list("Others")
+    change(synced, "audience: Customers", "audience: Others")
+    synced.customer("20000", "new@nordkran.se")
+    for words in (["status"], ["sync"], ["sync", "--full", "--dry-run"], ["sync", "--full", "--limit", "1"]):
+        assert synced.run(*words).exit_code == 0
+        (message,) = told()
+        assert "records were sent to 'customers' before" in message
+    assert synced.run("sync", "--full", "--allow-mass-change").exit_code == 0
+    assert told() == []
+    assert {one["email_address"] for one in synced.mail.members("Others")} == {
+        "anna@nordkran.se",
+        "new@nordkran.se",
+    }
+
+
+def test_an_audience_that_was_renamed_is_no_other_one_once_a_run_has_seen_it(synced: World) -> None:
+    synced.mail.account.audiences[synced.mail.list_id("Customers")].name = "Others"
+    change(synced, "audience: Customers", "audience: Others")
+    synced.customer("20000", "new@nordkran.se")
+    assert synced.run("sync").exit_code == 0
+    assert [one for one in synced.json("check") if one["level"] == "warning"] == []
+
+
 def test_check_tells_it_as_an_error(synced: World) -> None:
     change(synced, COMPANY, "CRONUS Sverige AB")
     (told,) = [one for one in synced.json("check") if one["where"] == "state"]

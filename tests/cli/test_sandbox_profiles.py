@@ -56,6 +56,24 @@ def test_what_a_server_does_not_have_is_said_alike_by_every_command(
                 assert sentence in result.output, (words, result.output)
 
 
+def test_check_names_the_line_of_a_misspelled_field_and_sync_the_field_and_the_command(
+    tmp_path: Path,
+) -> None:
+    with open_playground(customers=5, vendors=5, profile="nav2018") as playground:
+        file = tmp_path / "sandbox.yaml"
+        line = "      CURRENCY: Curency_Code"
+        text = playground.connection_text("sandbox").replace("    map:\n", f"    map:\n{line}\n", 1)
+        file.write_text(text, "utf-8")
+        known = environment(file, playground.secrets)
+        checked = CliRunner().invoke(program, ["check", "--json"], env=known)
+        synced = CliRunner().invoke(program, ["sync"], env=known)
+    (wrong,) = [one for one in json.loads(checked.stdout) if one["level"] == "error"]
+    place = f"{file}:{text.splitlines().index(line) + 1}:7: flows.customers_to_members.map.CURRENCY: "
+    assert wrong["message"].startswith(place) and "did you mean 'Currency_Code'?" in wrong["message"]
+    assert checked.exit_code == synced.exit_code == 2
+    assert "Curency_Code" in synced.stderr and "mlconnector check, which names" in synced.stderr
+
+
 def test_the_file_names_the_interface_and_no_secret(tmp_path: Path) -> None:
     with open_playground(customers=5, vendors=5, profile="nav2018") as playground:
         file = tmp_path / "sandbox.yaml"

@@ -89,7 +89,7 @@ def test_a_sync_names_every_missing_secret_with_a_next_step_of_its_own(
 
 
 def test_list_shows_where_each_was_found_and_no_value(world: World, memory: MemoryKeyring) -> None:
-    env = {"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": "", "MLCONNECTOR_SECRET_MAIL_API_KEY": ""}
+    env = {"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None, "MLCONNECTOR_SECRET_MAIL_API_KEY": None}
     world.run("secrets", "set", "erp.client_secret", stdin=SECRET)
     result = world.run("secrets", "list", env=env)
     first, second = result.stdout.splitlines()
@@ -110,12 +110,12 @@ def test_an_empty_value_is_refused(world: World, memory: MemoryKeyring) -> None:
 
 # check
 
-NOTHING = dict.fromkeys(SECRETS, "")
+NOTHING: dict[str, str | None] = dict.fromkeys(SECRETS)
 
 
 def test_check_says_where_each_is_found(world: World, memory: MemoryKeyring) -> None:
     world.run("secrets", "set", "erp.client_secret", stdin=SECRET)
-    env = {"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": ""}
+    env = {"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None}
     result = world.run("secrets", "check", env=env)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [

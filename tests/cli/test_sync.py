@@ -171,7 +171,7 @@ def test_a_refused_log_in_ends_the_run(world: World) -> None:
 
 
 def test_a_missing_secret_is_a_matter_of_configuration(world: World) -> None:
-    result = world.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": ""})
+    result = world.run("sync", env={"MLCONNECTOR_SECRET_MAIL_API_KEY": None})
     assert result.exit_code == 2
     assert "Traceback" not in result.output
 

@@ -494,10 +494,11 @@ def test_a_file_that_is_damaged_stops_the_reader_with_one_sentence(path: Path, c
         file.seek(size // 4)
         file.write(os.urandom(size // 2))
     with (
-        pytest.raises(Stop, match="the state file cannot be read: database disk image is malformed"),
+        pytest.raises(Stop, match="the state file cannot be read: database disk image is malformed") as stop,
         Ledger.open(path, "nordkran", clock.now) as ledger,
     ):
         ledger.entries("f", [f"n{n}" for n in range(2000)])
+    assert stop.value.message.startswith(f"{path}: ")
 
 
 def test_a_mistake_of_the_program_is_not_blamed_on_the_file(ledger: Ledger) -> None:

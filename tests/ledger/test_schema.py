@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_written_is_refused(as_nobody: Path) -> None:
     path = as_nobody / "state.db"
     path.touch(0o400)
-    assert "readonly" in refused(path).message
+    assert "may not write" in refused(path).message
     path.chmod(0o600)
     make(path).chmod(0o400)
     with Ledger.open(path, "nordkran", NOW) as ledger, pytest.raises(Stop, match="readonly"):

@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ""
     environment: Annotated[str, Meta(description="environment name in the admin centre")] = "Production"
-    company: Annotated[str, Meta(description="company name or id")]
+    company: Annotated[str, Meta(min_length=1, pattern=r"\S", description="company name or id")]
     base_url: Annotated[
         str,
         Meta(

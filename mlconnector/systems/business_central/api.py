@@ -25,6 +25,7 @@ from mlconnector.systems.business_central.verdict import (
     SET_SECRET,
     SYSTEM,
     NoCompany,
+    NoTenant,
     Unserved,
     login_verdict,
     plain,
@@ -310,11 +311,17 @@ class Api:
         """Whether the address of the server is known, and not only that of one interface."""
         return self._http.base_url.endswith(self.dialect.path)
 
+    def address_for(self, path: str) -> str:
+        """What else has to be written for another interface: the address, where base_url leads to one itself."""
+        instance = self._http.base_url.removesuffix(self.dialect.path)
+        is_named = self._settings.base_url.rstrip("/").endswith(self.dialect.path)
+        return f" and base_url: {instance}{path}" if is_named else ""
+
     def serves(self, path: str) -> bool:
         """Whether somebody answers at an address below the server, were it to ask who is there."""
         try:
             self._get_document(f"{self._http.base_url.removesuffix(self.dialect.path)}{path}/")
-        except AuthError:
+        except (AuthError, NoTenant):
             return True
         except ConnectorError:
             return False
@@ -411,7 +418,7 @@ def _final(error: Rejected | ConfigError) -> ConfigError:
         return error
     return ConfigError(
         error.message,
-        hint="run: mlconnector check, which names what this Business Central does not have",
+        hint="run: mlconnector check, which names what this server does not have and the line that asks for it",
         request_id=error.request_id,
     )
 

@@ -111,4 +111,5 @@ def _unknown_field(api: Api, flow: Flow, path: str) -> Finding:
     else:
         remedy = f"take {path} out of the flow's map and when, or use {others}"
     entity_set = api.dialect.sets[flow.entity]
-    return Finding("error", flow.name, f"this Business Central has no field {path} on {entity_set}", remedy)
+    message = f"this Business Central has no field {path} on {entity_set}"
+    return Finding("error", flow.name, message, remedy, path)

@@ -58,7 +58,10 @@ def _company_contacts(api: Api, flow: Flow) -> Iterator[Finding]:
         found = contacts_of(api, customers)
     except ConnectorError as error:
         yield Finding(
-            "warning", flow.name, f"contacts of customers cannot be read: {error.message}", error.hint
+            "warning",
+            flow.name,
+            f"contacts of customers cannot be read: {error.message}",
+            "give the app a permission set in Business Central that reads contacts and customers",
         )
         return
     if any(not rows for rows in found.values()):

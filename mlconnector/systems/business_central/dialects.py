@@ -228,6 +228,7 @@ _CUSTOMER_CARD = {
     "creditLimit": "Credit_Limit_LCY",
     "balanceDue": "Balance_Due_LCY",
     "customerFinancialDetail.balance": "Balance_LCY",
+    "customerFinancialDetail.overdueAmount": "Balance_Due_LCY",
 }
 _VENDOR_CARD = {**_CARD, "balance": "Balance_LCY"}
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.systems.business_central.emulator_company import LateEdit
-from mlconnector.systems.business_central.emulator_server import Server
+from mlconnector.systems.business_central.emulator_server import Server, checked
 from mlconnector.systems.business_central.emulator_setup import Setup
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ class Controls:
     def _switch(self, data: Mapping[str, Any]) -> Any:
         bc, server = self._emulator, self._emulator.server
         of_server = SERVER_SWITCHES if server is not None else ()
+        if server is not None:
+            checked(replace(server, **{name: value for name, value in data.items() if name in of_server}))
         for name, value in data.items():
             if name in SETUP:
                 setattr(bc.setup, name, SETUP[name](value))

@@ -152,9 +152,20 @@ def make_server(profile: str, switches: Mapping[str, object]) -> Server:
         if name == "profile" or name not in Server.__slots__:
             raise ValueError(f"no switch {name!r}; there are {', '.join(Server.__slots__[1:])}")
         setattr(server, name, value)
+    return checked(server)
+
+
+def checked(server: Server) -> Server:
+    """The server, if it can be one; ValueError says which switch stands where it cannot."""
     if server.credentials not in get_args(CredentialType):
         raise ValueError(f"no credential type {server.credentials!r}")
+    for name in ("services", "page_fields"):
+        if not isinstance(getattr(server, name), Mapping):
+            raise ValueError(f"{name} is an object of names, not {getattr(server, name)!r}")
+    if isinstance(server.tenants, str):
+        raise ValueError("tenants is a list of names")
     server.views()
+    _ = server.zone
     return server
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 ONLINE = "https://api.businesscentral.dynamics.com"
 
@@ -28,6 +28,9 @@ def find_mistakes(given: Given) -> Iterator[tuple[str, str]]:
     """The setting (or "" for all of them together) and a sentence, of settings as the file has them."""
     login = given.get("login", "entra")
     yield from _missing(given, login)
+    user = given.get("user")
+    if login == "basic" and isinstance(user, str) and ":" in user:
+        yield "user", "holds a colon, which ends a user's name with login: basic; the password is a secret"
     yield from _idle(given, login)
     address = _address(given)
     if address is not None:
@@ -93,13 +96,23 @@ def _wrong_address(given: Given, url: SplitResult, login: Any) -> Iterator[tuple
     elif found is not None and found["other"]:
         what = _NOT_SPOKEN[found["other"].lower()]
         address = f"{url.scheme}://{url.hostname}:{_ODATA_PORT}{found['instance']}"
-        yield "base_url", f"is the address of {what}; write base_url: {address}"
+        yield "base_url", f"is the address of {what}; write base_url: {address}{_and_tenant(given, url)}"
     elif (found is not None and found["rest"]) or url.query or url.fragment:
-        yield "base_url", f"goes too far; write base_url: {_cut_off(url, found, login)}"
+        address = _cut_off(url, found, login)
+        yield "base_url", f"goes too far; write base_url: {address}{_and_tenant(given, url)}"
     if found is not None and not found["other"]:
         yield from _other_interface(given, "odata" if found["pages"] else found["version"].lower())
         if login == "entra" and given.get("environment"):
             yield "environment", "does nothing where base_url leads to the API itself; take it out"
+
+
+def _and_tenant(given: Given, url: SplitResult) -> str:
+    """The setting that takes the tenant of a multitenant server, which must not be lost with the rest."""
+    query = {name.lower(): values[0] for name, values in parse_qs(url.query).items()}
+    tenant = query.get("tenant", "")
+    if not tenant or given.get("server_tenant") == tenant or _is_online(given):
+        return ""
+    return f" and, on a line of its own, server_tenant: {tenant}"
 
 
 def _cut_off(url: SplitResult, found: re.Match[str] | None, login: Any) -> str:

@@ -35,7 +35,7 @@ def instead(api: Api, error: Rejected | Unserved) -> ConfigError | None:
             " Business Central 17 the API v2.0",
         )
     others = f" ({', '.join(offered[1:])} would do as well)" if offered[1:] else ""
-    step = f"set api: {offered[0]}{others}" if offered else ""
+    step = f"set api: {offered[0]}{api.address_for(_BEST_FIRST[offered[0]])}{others}" if offered else ""
     if error.status == 405:
         switch = f"set {_SWITCH[asked.pages]} on the server instance"
         return ConfigError(

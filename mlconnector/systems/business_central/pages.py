@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from xml.etree import ElementTree
 
 from mlconnector.errors import ConfigError, ConnectorError
@@ -112,23 +113,27 @@ def _not_shown(api: Api, flow: Flow, there: Fields) -> Iterator[Finding]:
     reads = {path: dialect.theirs(path) for path in sorted(flow.paths)}
     always = [name for name in (dialect.key, dialect.modified) if name not in there]
     if always:
-        yield _missing(api, flow, always, there, f"add {' and '.join(always)} to {page}: every read needs it")
+        remedy = f"add {' and '.join(always)} to {page}: every read needs it"
+        yield Finding("error", flow.name, _lacks(api, flow, " and ".join(always), there), remedy)
     missing = {path: name for path, name in reads.items() if name not in (*there, *always)}
-    for path, name in missing.items():
+    for path, name in sorted(missing.items(), key=lambda one: one[0] not in flow.needs):
+        own = path == name
+        near = get_close_matches(name, there, 1) if own else []
+        step = f"write it as the page spells it, or {_add(name, page)}" if near else _add(name, page)
         if path in flow.needs:
-            remedy = f"nothing can be sent without it: add {name} to {page}, or have its line in map read what it shows"
-            yield _missing(api, flow, [name], there, remedy)
-    others = {path: name for path, name in missing.items() if path not in flow.needs}
-    if others:
-        names = list(dict.fromkeys(others.values()))
-        remedy = f"add {', '.join(names)} to {page}, or take {', '.join(others)} out of map and when"
-        yield _missing(api, flow, names, there, remedy)
+            remedy = f"nothing can be sent without it: {step}, or have its line in map read what it shows"
+        else:
+            remedy = f"{step}, or take {path} out of map and when"
+        yield Finding("error", flow.name, _lacks(api, flow, name, there, near), remedy, path)
 
 
-def _missing(api: Api, flow: Flow, names: Sequence[str], there: Fields, remedy: str) -> Finding:
-    service = api.dialect.sets[flow.entity]
-    message = f"the page {service} does not show {', '.join(names)}; it shows {', '.join(there) or 'nothing'}"
-    return Finding("error", flow.name, message, remedy)
+def _add(name: str, page: str) -> str:
+    return f"add {name} to {page}"
+
+
+def _lacks(api: Api, flow: Flow, name: str, there: Fields, near: Sequence[str] = ()) -> str:
+    shown = f" (did you mean {near[0]!r}?)" if near else f"; it shows {', '.join(there) or 'nothing'}"
+    return f"the page {api.dialect.sets[flow.entity]} does not show {name}{shown}"
 
 
 def _one_row(api: Api, flow: Flow) -> Finding:

@@ -21,6 +21,10 @@ class NoCompany(ConfigError):
     """The company of the address is not there."""
 
 
+class NoTenant(ConfigError):
+    """A multitenant server wants another tenant in the address, or wants one at all."""
+
+
 class Unserved(ConfigError):
     """Nothing that speaks for Business Central answers at this address, or it is switched off there."""
 
@@ -77,9 +81,8 @@ _STOPS: Mapping[str, tuple[type[AuthError | ConfigError], str, str]] = {
         "set company to a company's name or id; check lists those there are",
     ),
 }
-_AGAIN_CODES = frozenset(
-    {"Internal_TenantUnavailable", "Internal_ServerError", "Application_TooManyRequests"}
-)
+_TENANT_AWAY = "Internal_TenantUnavailable"
+_AGAIN_CODES = frozenset({_TENANT_AWAY, "Internal_ServerError", "Application_TooManyRequests"})
 _AGAIN_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 _TIMED_OUT_STATUS = frozenset({408, 504})
 _NOT_EXECUTED_STATUS = frozenset({400, 429})
@@ -87,6 +90,9 @@ _NOT_EXECUTED_STATUS = frozenset({400, 429})
 
 _PASSES = re.compile(
     r"deadlock|lock time-?out|please (?:retry|try)|try again later|data upgrade must|is not accessible", re.I
+)
+_NO_TENANT = re.compile(
+    r"tenant (?:'(?P<named>[^']*)' )?(?:was not specified|is not mounted|does not exist)", re.I
 )
 _PERMISSION = re.compile(r"\bpermissions?\b", re.I)
 _TABLE = re.compile(
@@ -109,6 +115,8 @@ def verdict(answer: Answer, *, login: str = "entra") -> Exception | None:
     if answer.status == 401 and login != "entra":
         return _password_refused(answer, login)
     code, text, request_id = read_error(answer)
+    if code == _TENANT_AWAY and (tenant := _NO_TENANT.search(text)):
+        return _no_tenant(tenant["named"] or "", request_id)
     if answer.status in _AGAIN_STATUS or code in _AGAIN_CODES or _passes(answer, text):
         return _again(answer, code, text, request_id)
     if code in _STOPS:
@@ -254,12 +262,28 @@ def _again(answer: Answer, code: str, text: str, request_id: str) -> Again:
         again = throttled(message, answer, now)
     else:
         # 503 is "normally not executed, verify a POST anyway" (6.6); a deadlock is verified too
-        away = code == "Internal_TenantUnavailable" and answer.status in _NOT_EXECUTED_STATUS
+        away = code == _TENANT_AWAY and answer.status in _NOT_EXECUTED_STATUS
         again = Again(message, executed=not away, after=answer.retry_after(now))
         again.throttled = answer.status == 503
     again.timed_out = answer.status in _TIMED_OUT_STATUS
     again.request_id = request_id
     return again
+
+
+def _no_tenant(named: str, request_id: str) -> NoTenant:
+    """Section 1.3: each call to a multitenant server names a tenant, and waiting mounts none."""
+    there = "Get-NAVTenant lists those that are mounted there"
+    if not named:
+        return NoTenant(
+            f"{SYSTEM}: this server has several tenants, and the connection file names none",
+            hint=f"set server_tenant: to the tenant's name, such as default ({there})",
+            request_id=request_id,
+        )
+    return NoTenant(
+        f"{SYSTEM}: this server has no tenant {named!r}",
+        hint=f"set server_tenant: to the name of another one, or have it mounted ({there})",
+        request_id=request_id,
+    )
 
 
 def _lacks_permission(answer: Answer, code: str, text: str) -> bool:
@@ -297,11 +321,16 @@ def _is_no_json(answer: Answer) -> bool:
 def _password_refused(answer: Answer, login: str) -> AuthError:
     """A 401 for user and password; the server says which kind of log-in it wants (section 1.3)."""
     wants = answer.headers.get("WWW-Authenticate", "").lower()
-    hint = f"check user in the connection file, and store the password or web service access key again: {_SET_PASSWORD}"
+    user, secret = "user", "password or web service access key"
+    if login == "windows":
+        user, secret = "user, which is written DOMAIN\\user,", "password"
+    hint = f"check {user} in the connection file, and store the {secret} again: {_SET_PASSWORD}"
     if login == "basic" and "basic" not in wants and ("ntlm" in wants or "negotiate" in wants):
         hint = "the server wants Windows log-in: set login: windows"
     elif login == "windows" and "basic" in wants and "ntlm" not in wants and "negotiate" not in wants:
         hint = "the server wants user and password: set login: basic"
+    elif "bearer" in wants or (not wants and read_error(answer)[0] == "Authentication_InvalidCredentials"):
+        hint = f"if the server takes tokens of Entra ID (AccessControlService), set login: entra; otherwise {hint}"
     return AuthError(f"{SYSTEM}: the server refuses user and password (401)", hint=hint)
 
 

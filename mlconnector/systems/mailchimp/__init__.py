@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -46,6 +47,26 @@ def _needs(settings: Any) -> tuple[str, ...]:
 def _problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if given.get("login_url") and given.get("auth", "api_key") == "api_key":
         yield "login_url", "does nothing with auth: api_key; take it out, or set auth: oauth"
+    yield from _wrong_address(given.get("base_url"))
+
+
+def _wrong_address(given: Any) -> Iterator[tuple[str, str]]:
+    """Addresses that were pasted from elsewhere; what is no address is complained of for every system alike."""
+    try:
+        url = urlsplit(given if isinstance(given, str) else "")
+        host, user = url.hostname or "", url.username
+    except ValueError:
+        return
+    if user is not None:
+        return
+    before, found, rest = url.path.partition("/3.0")
+    if host.endswith("mailchimp.com") and not host.endswith(".api.mailchimp.com"):
+        yield (
+            "base_url",
+            "is the address of Mailchimp's pages for people; take base_url out: the key says the rest",
+        )
+    elif (found and rest.strip("/")) or url.query or url.fragment:
+        yield "base_url", f"goes too far; write base_url: {url.scheme}://{url.netloc}{before}/3.0"
 
 
 MEMBER = {

@@ -104,7 +104,15 @@ class Api:
         else:
             url = _base_url(settings.base_url) or _url_of(_data_centre(secrets["api_key"], tools))
             credentials = basic("mlconnector", secrets["api_key"])
-        self.http = Http("mailchimp", url, verdict, tools, credentials=credentials, limits=limits)
+        self.http = Http(
+            "mailchimp",
+            url,
+            verdict,
+            tools,
+            credentials=credentials,
+            limits=limits,
+            unknown_host="" if settings.base_url or settings.auth == "oauth" else tools.named(_WRONG_ENDING),
+        )
 
     def account(self) -> tuple[dict[str, Any], Answer]:
         """Name, role, plan of the account, and the answer itself (its Date is the server's clock)."""
@@ -371,6 +379,10 @@ def _decoded(decoder: msgspec.json.Decoder[T], answer: Answer) -> T:
 
 _STORE_KEY = (
     "store a working key (Account, Extras, API keys): mlconnector secrets set CONNECTION SYSTEM.api_key"
+)
+_WRONG_ENDING = (
+    "the host comes from the ending of the API key (-us1 …): look whether it is the key's, and store the whole key:"
+    " mlconnector secrets set CONNECTION SYSTEM.api_key; if it is, look at this machine's name server"
 )
 _AUTHORISE_AGAIN = (
     "authorise again and store the new token: mlconnector secrets set CONNECTION SYSTEM.access_token"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,26 @@ class Strained(BusinessCentral):
         if request.path.endswith("/customers") and size > self.bearable:
             return self.error(request, 504)
         return super().answer(request)
+
+
+class Crowd(BusinessCentral):
+    """Counts how many requests it works on at one time; each takes a moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latency_seconds = 0.1
+        self.at_once, self.most = 0, 0
+        self.counting = threading.Lock()
+
+    def handle(self, request: Request) -> tuple[Reply | None, bool]:
+        with self.counting:
+            self.at_once += 1
+            self.most = max(self.most, self.at_once)
+        try:
+            return super().handle(request)
+        finally:
+            with self.counting:
+                self.at_once -= 1
 
 
 class Edited(BusinessCentral):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib.util
+from dataclasses import replace
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
@@ -113,6 +114,26 @@ def test_switches_are_turned_by_curl_too():
         assert site.call("api/beta/companies").status_code == 200
         assert len(site.get(f"api/beta/{site.company}/customers")["value"]) == 5
         assert requests.post(control, json={"profile": "bc14"}, timeout=10).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        {"services": {"Customer": 22}},
+        {"services": 5},
+        {"services": {"Customer": 21}, "page_fields": {"Customer": ["Nothing"]}},
+        {"credentials": "Kerberos"},
+        {"time_zone": "Nowhere"},
+        {"tenants": "t2"},
+    ],
+)
+def test_a_switch_to_what_no_server_can_be_is_refused_and_changes_nothing(switches):
+    with serving("nav2018") as site:
+        before = replace(site.server)
+        answer = requests.post(f"{site.url}/_sandbox/do/switch", json=switches, timeout=10)
+        assert answer.status_code == 400 and answer.json()["error"]
+        assert site.server == before
+        assert site.call(f"{site.pages}/Customer").status_code == 200
 
 
 # who may call

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -10,7 +11,7 @@ from mlconnector.systems.base import Resolves
 from mlconnector.systems.business_central import SYSTEM
 from mlconnector.systems.business_central.emulator import BusinessCentral
 
-from .connecting import Client, Deaf, filled, lists, reader, running
+from .connecting import Client, Crowd, Deaf, filled, flow, lists, numbers, reader, running
 
 
 @pytest.fixture
@@ -54,6 +55,21 @@ def test_ids_are_asked_for_by_twenties_and_from_the_primary() -> None:
         assert len(lists(emulator)) == 3
         assert all(entry.headers["data-access-intent"] == "ReadWrite" for entry in lists(emulator))
         assert lists(emulator)[0].query["$expand"] == "customerFinancialDetail($select=balance)"
+
+
+@pytest.mark.parametrize(("settings", "most"), [({}, 4), ({"parallel": 5}, 5), ({"parallel": 1}, 1)])
+def test_business_central_gets_four_requests_at_once_or_as_many_as_the_file_says_whoever_asks(
+    settings: dict[str, int], most: int
+) -> None:
+    emulator = filled(Crowd(), 200)
+    ids = [row["id"] for row in emulator.rows("customers")]
+    with running(emulator) as client, ThreadPoolExecutor(2) as pool:
+        connected = client.connect(page_size=50, **settings)
+        one, other = connected.source([flow("email")]), connected.source([flow("city")])
+        reading = pool.submit(lambda: [*one.read("customer", None)])
+        assert len(list(other.fetch("customer", ids))) == 200
+        assert len(numbers(reading.result())) == 200
+    assert emulator.most == most
 
 
 def test_an_address_with_many_fields_stays_short() -> None:

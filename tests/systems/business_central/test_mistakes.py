@@ -29,6 +29,7 @@ def test_settings_that_belong_together_are_no_mistake(usual: dict[str, Any]) -> 
         (ENTRA, {"services": {"customer": "Kunde"}}, "services: does nothing without api: odata"),
         (ENTRA, {"server_tenant": "default"}, "server_tenant: is for a server of your own"),
         (ENTRA, {"user": "SYNC"}, "user: does nothing with login: entra"),
+        (OWN, {"user": "anna:hunter2"}, "user: holds a colon, which ends a user's name with login: basic; the pass"),
         (OWN, {"tenant": "t"}, "tenant: does nothing with login: basic; take it out"),
         (OWN, {"client_id": "c"}, "client_id: does nothing"),
         (OWN, {"environment": "Production"}, "environment: does nothing"),
@@ -51,7 +52,6 @@ def test_a_setting_that_does_nothing_is_a_mistake(usual: dict[str, Any], given: 
         f"{NAV}/ODataV4?company=CRONUS",
         f"{NAV}/OData",
         f"{NAV}/OData/Company('CRONUS')/Customer",
-        f"{NAV}?tenant=default",
         "https://nav:7047/DynamicsNAV110/WS/CRONUS/Page/Customer",
         "https://nav:8080/DynamicsNAV110/WebClient/",
     ],
@@ -59,6 +59,14 @@ def test_a_setting_that_does_nothing_is_a_mistake(usual: dict[str, Any], given: 
 def test_an_address_that_was_pasted_whole_is_answered_with_the_one_to_write(url: str) -> None:
     (found,) = mistakes(OWN, base_url=url)
     assert found.startswith("base_url: ") and found.endswith(f"; write base_url: {NAV}")
+
+
+@pytest.mark.parametrize("end", ["?tenant=t2", "/ODataV4/Customer?$top=1&Tenant=t2", "/OData/?tenant=t2"])
+def test_a_tenant_in_a_pasted_address_is_told_with_the_setting_that_takes_it(end: str) -> None:
+    (found,) = mistakes(OWN, base_url=f"{NAV}{end}")
+    assert found.endswith(f"; write base_url: {NAV} and, on a line of its own, server_tenant: t2")
+    (found,) = mistakes(OWN, base_url=f"{NAV}{end}", server_tenant="t2")
+    assert found.endswith(f"; write base_url: {NAV}")
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,9 @@ def test_a_server_that_takes_tokens_is_named_by_its_whole_address() -> None:
         ("basic", "NavUserPassword", "store the password"),
         ("basic", "Windows", "login: windows"),
         ("windows", "NavUserPassword", "login: basic"),
+        ("windows", "Windows", "DOMAIN\\user"),
+        ("basic", "AccessControlService", "set login: entra"),
+        ("windows", "AccessControlService", "set login: entra"),
     ],
 )
 def test_a_refused_password_and_the_wrong_log_in_are_told_apart(
@@ -181,6 +184,30 @@ def test_a_tenant_goes_with_every_call() -> None:
         assert "10000" in records(connect(site, server_tenant="default", page_size=3))
         assert all("tenant=default" in str(entry.query) or entry.status == 400 or entry.query.get("tenant")
                    for entry in site.bc.log)  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", list(APIS))
+@pytest.mark.parametrize("status", [400, 404, 503])
+@pytest.mark.parametrize(
+    ("named", "said"), [("", "names none"), ("t3", "no tenant 't3'")], ids=["none", "another"]
+)
+def test_a_tenant_that_is_missing_or_not_mounted_is_the_files_matter_and_nothing_to_wait_for(
+    profile: str, status: int, named: str, said: str
+) -> None:
+    with serving(profile, tenants=("default", "t2"), tenant_status=status) as site:
+        connected = connect(site, server_tenant=named)
+        with pytest.raises(ConfigError) as caught:
+            records(connected)
+        assert said in caught.value.message and caught.value.hint.startswith("set server_tenant: ")
+        (line,) = findings(connected)
+        assert "set server_tenant: " in line
+        assert connected.usage()["retries"] == 0
+
+
+def test_a_wrong_interface_of_a_multitenant_server_is_still_told_with_what_it_has() -> None:
+    with serving("nav2017", tenants=("default", "t2")) as site:
+        (line,) = findings(connect(site, api="v2.0"))
+    assert "no API v2.0 (404) / set api: odata" in line
 
 
 # what check says
@@ -217,7 +244,7 @@ def test_check_finds_nothing_to_complain_of() -> None:
             {},
             "does not show Name; it shows No, Name_2",
         ),
-        ("nav2018", {"page_fields": {"Customer": ["-Last_Date_Modified"]}}, {}, "Last_Date_Modified"),
+        ("nav2018", {"page_fields": {"Customer": ["-Last_Date_Modified"]}}, {}, "add Last_Date_Modified to"),
         ("nav2018", {}, {"company": "Nobody AB"}, "ompany"),
         ("bc14", {}, {"api": "v2.0"}, "no API v2.0 (404) / set api: v1.0 (odata, beta would do as well)"),
         ("onprem", {}, {"api": "beta"}, "no API beta (404) / set api: v2.0"),
@@ -255,6 +282,38 @@ def test_every_refusal_is_named_with_its_remedy(
     with serving(profile, **switches) as site:
         lines = findings(connect(site, **changes))
         assert any(line.startswith("error: ") and said in line for line in lines), lines
+
+
+def test_a_field_of_the_page_that_is_misspelled_is_answered_with_the_one_that_was_meant() -> None:
+    with serving("nav2018") as site:
+        lines = findings(connect(site), "Curency_Code", "Nothing_Like_It")
+    (near,) = [line for line in lines if "Curency_Code" in line]
+    assert "does not show Curency_Code (did you mean 'Currency_Code'?) / write it as" in near
+    assert "it shows" not in near
+    (far,) = [line for line in lines if "Nothing_Like_It" in line]
+    assert "it shows No, " in far
+
+
+@pytest.mark.parametrize("profile", ["bc14", "nav2018", "onprem"])
+def test_what_is_overdue_is_the_same_figure_on_every_server(profile: str) -> None:
+    name = "customerFinancialDetail.overdueAmount"
+    with serving(profile) as site:
+        site.bc.touch_balance("10000", 500)
+        detail = records(connect(site), name)["10000"].record["customerFinancialDetail"]
+    with serving("onprem") as newest:
+        newest.bc.touch_balance("10000", 500)
+        wanted = records(connect(newest), name)["10000"].record["customerFinancialDetail"]["overdueAmount"]
+    assert detail["overdueAmount"] == wanted
+
+
+def test_what_to_write_for_another_interface_is_what_the_loader_takes() -> None:
+    with serving("bc14") as site:
+        named = {"api": "v2.0", "base_url": f"{site.root}/api/v2.0"}
+        (line,) = [line for line in findings(connect(site, **named)) if "no API v2.0 (404)" in line]
+        assert f"set api: v1.0 and base_url: {site.root}/api/v1.0 (odata" in line
+        written = {"api": "v1.0", "base_url": f"{site.root}/api/v1.0"}
+        assert list(SYSTEM.problems({"login": "basic", "user": USER, **written})) == []
+        assert "10000" in records(connect(site, **written))
 
 
 def test_an_instance_that_is_not_there_is_no_matter_of_the_interface() -> None:

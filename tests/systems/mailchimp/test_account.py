@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mlconnector.errors import AuthError, ConfigError
+from mlconnector.errors import AuthError, ConfigError, Later
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
 from mlconnector.model import Finding, Tools
-from mlconnector.systems.mailchimp import Settings
+from mlconnector.systems.mailchimp import SYSTEM, Settings
 from mlconnector.systems.mailchimp.account import Mailchimp
 from mlconnector.systems.mailchimp.api import Api
 from mlconnector.systems.mailchimp.emulator import ACCESS_TOKEN, API_KEY
 from tests.systems.mailchimp.writing import ANNA, COMPANY, FLOW, Busy, Desk, create
+
+NOW = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
 
 
 def findings(desk: Desk, *fields: MergeField, audience: str = "Customers", **settings: Any) -> list[Finding]:
@@ -75,6 +79,44 @@ def test_a_key_names_its_data_centre() -> None:
     tools = Tools(now=lambda: None, sleep=lambda seconds: None)  # type: ignore[arg-type, return-value]
     api = Api(Settings(), {"api_key": API_KEY}, tools)
     assert api.http.base_url == "https://us6.api.mailchimp.com/3.0"
+
+
+def test_a_host_that_came_from_the_ending_of_the_key_is_corrected_at_the_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def not_found(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    monkeypatch.setenv("NO_PROXY", "*")
+    tools = Tools(now=lambda: NOW, sleep=lambda seconds: None, called="nordkran mail")
+    with pytest.raises(Later, match=r"us999\.api\.mailchimp\.com:443: its name is not found") as raised:
+        Api(Settings(), {"api_key": "0123-us999"}, tools).account()
+    assert "comes from the ending of the API key" in raised.value.hint
+    assert "mlconnector secrets set nordkran mail.api_key" in raised.value.hint
+    with pytest.raises(Later) as raised:
+        Api(Settings(base_url="https://nobody.invalid"), {"api_key": "0123-us999"}, tools).account()
+    assert "correct the host in the connection file" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://us6.api.mailchimp.com", ""),
+        ("https://us6.api.mailchimp.com/3.0/", ""),
+        ("https://proxy.nordkran.se/mailchimp/3.0", ""),
+        (
+            "https://us6.api.mailchimp.com/3.0/lists",
+            "goes too far; write base_url: https://us6.api.mailchimp.com/3.0",
+        ),
+        ("http://127.0.0.1:8802/3.0?a=b", "goes too far; write base_url: http://127.0.0.1:8802/3.0"),
+        ("https://us6.admin.mailchimp.com/lists", "is the address of Mailchimp's pages for people"),
+        ("https://anna:hunter2@us6.api.mailchimp.com/3.0/lists", ""),
+    ],
+)
+def test_an_address_of_mailchimp_that_was_pasted_is_answered_with_what_to_write(url: str, says: str) -> None:
+    found = [message for _, message in SYSTEM.problems({"base_url": url})]
+    assert len(found) == bool(says) and all(message.startswith(says) for message in found)
 
 
 @pytest.mark.parametrize("key", ["0123456789abcdef", "0123-", "0123-us6.evil.com", "-us6x"])
