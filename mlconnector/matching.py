@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from mlconnector.decide import WAITS
 from mlconnector.lanes import Job, Lanes, Planned
 from mlconnector.model import Action, LedgerEntry, Outcome, Step
+from mlconnector.systems.base import Names
 
 Found = Mapping[str, Sequence[str]]
 """Remote ids by key."""
@@ -81,7 +82,7 @@ class Matching:
         if in_order and not self._may_have(keys, plan.source_id):
             plan.decided = WAITS
         elif unclear and not self.job.entity.upserts:
-            plan.decided = _undecided(hits, free)
+            plan.decided = self._undecided(hits, free)
         elif free:
             action: Action = "link" if self.job.adopt else "update"
             plan.decided = replace(step, action=action, target_id=free[0])
@@ -94,6 +95,17 @@ class Matching:
             )
         elif in_order:
             self._made.update(dict.fromkeys(keys, plan.source_id))
+
+    def _undecided(self, hits: Sequence[str], free: Sequence[str]) -> Outcome:
+        """It is never guessed which one is meant; a person says so with `mlconnector link`."""
+        target, shown = self.job.target, hits[:SHOWN]
+        names = target.names(self.job.flow.into, shown) if isinstance(target, Names) else {}
+        named = ", ".join(names.get(hit, hit) for hit in shown) + (", …" if len(hits) > SHOWN else "")
+        if not free:
+            reason = f"what matches is linked with another record already: {named}"
+            return Outcome("failed", code="match-taken", reason=reason)
+        reason = f"{len(hits)} records in the target match: {named}"
+        return Outcome("failed", code="ambiguous-match", reason=reason)
 
     def _may_have(self, keys: Sequence[str], source_id: str) -> bool:
         """Not while another record is being made, or may have been, that it would match."""
@@ -113,17 +125,6 @@ def _is_new(plan: Planned) -> bool:
     """Whether a person said that it is none of those that match (`mlconnector link … --new`); never after a send."""
     entry = plan.entry
     return entry is not None and entry.status == "held" and bool((entry.memo or {}).get(NEW))
-
-
-def _undecided(hits: Sequence[str], free: Sequence[str]) -> Outcome:
-    """It is never guessed which one is meant; a person says so with `mlconnector link`."""
-    named = ", ".join(hits[:SHOWN]) + (", …" if len(hits) > SHOWN else "")
-    if not free:
-        reason = f"what matches is linked with another record already: {named}"
-        return Outcome("failed", code="match-taken", reason=reason)
-    return Outcome(
-        "failed", code="ambiguous-match", reason=f"{len(hits)} records in the target match: {named}"
-    )
 
 
 def _goes_to(plan: Planned) -> str:

@@ -97,6 +97,15 @@ class Resolves(Protocol):
         ...
 
 
+@runtime_checkable
+class Names(Protocol):
+    """A target whose records are called otherwise than by their ids."""
+
+    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
+        """What people call these records, by id: a number, never a person's name."""
+        ...
+
+
 class Connected(Protocol):
     """One system of one connection, with its settings and secrets; talks only when asked to."""
 

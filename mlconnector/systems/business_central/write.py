@@ -60,6 +60,11 @@ class RecordWriter:
         """See Finder.find."""
         return self._finder.find(entity, keys)
 
+    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
+        """Their numbers."""
+        rows = rows_where(self._api, self._api.dialect.sets[entity], "id", ids, ["id", "number"])
+        return {str(row["id"]).lower(): str(row["number"]) for row in rows}
+
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One chunk; see Target."""
         outcomes: dict[str, Outcome] = {}

@@ -125,6 +125,14 @@ def test_what_matches_by_number_is_linked_and_the_rest_is_made(runs: Runs) -> No
     assert len(runs.desk.calls("POST")) == before
 
 
+def test_a_customer_that_is_anothers_already_is_named_by_its_number(runs: Runs) -> None:
+    runs.run(CUSTOMERS)
+    runs.crm.records["2"] = {"name": "Adatum", "town": "Lund", "number": "10000"}
+    assert runs.run(CUSTOMERS)["failed"] == 1
+    entry = runs.entry(CUSTOMERS, "2")
+    assert entry.code == "match-taken" and entry.reason.endswith("another record already: 10000")
+
+
 @pytest.mark.parametrize(("conflict", "city"), [("source", "Lund"), ("target", "Kiel"), ("hold", "Kiel")])
 def test_a_field_that_both_sides_changed_goes_by_the_setting(runs: Runs, conflict: str, city: str) -> None:
     runs.run(CUSTOMERS)
