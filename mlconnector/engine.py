@@ -288,7 +288,8 @@ class FlowRun:
                 decided, changed=known.changed, seen=seen, modified=change.modified, refs=known.refs
             )
             if mapped.match and known.refs and decided.mapped is not None:
-                decided = replace(decided, mapped=_with_refs(mapped, known.refs))
+                mapped = _with_refs(mapped, known.refs)
+                decided = replace(decided, mapped=mapped)
         kept = change.record if self.job.flow.fields else {}
         name = self._name(change, known)
         return Planned(change.id, change.modified, name, mapped, known, decided, kept)

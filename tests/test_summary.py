@@ -40,6 +40,19 @@ def test_the_line_names_codes_and_numbers() -> None:
 def test_a_dry_run_says_what_would_be() -> None:
     planned = [settled("planned", action, reason="") for action in ("create", "create", "update", "remove")]
     assert tally(*planned).line() == "flow: 2 would be created, 1 would be updated, 1 would be removed"
+    assert tally(settled("planned", "link", reason="")).line() == "flow: 1 would be linked"
+
+
+def test_a_deal_that_is_not_won_is_counted_and_no_news() -> None:
+    found = tally(settled("skipped", "not-won"), settled("skipped", "no-counterpart"))
+    assert not found.is_news and not found.notes
+    assert found.line() == "flow: 2 skipped (1 not-won, 1 no-counterpart)"
+
+
+def test_a_run_that_adopts_says_how_many_were_linked() -> None:
+    found = tally(settled("unchanged", "linked"), settled("unchanged", "linked"), counts={"unchanged": 5})
+    assert found.line() == "flow: 2 linked, 3 unchanged"
+    assert found.is_news
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def test_answers_are_quoted_where_yaml_would_take_them_for_something_else(tmp_pa
         "environment": "NO",
     }
     file.write_text(
-        template(name="n1", settings={"erp": answers}, audiences={"customers_to_members": "yes"}), "utf-8"
+        template(name="n1", settings={"erp": answers}, options={"customers_to_members": {"audience": "yes"}}),
+        "utf-8",
     )
     connection = load_connection(file)
     settings = connection.systems["erp"].settings

@@ -148,7 +148,7 @@ def _leave(code: Any) -> NoReturn:
 @click.command(cls=Program, epilog=EPILOG, params=common_options(), no_args_is_help=True)
 @click.version_option(__version__, prog_name="mlconnector", message="%(prog)s %(version)s")
 def program() -> None:
-    """Keeps systems in step: Business Central customers and vendors into Mailchimp audiences.
+    """Keeps systems in step: Business Central with Mailchimp audiences, and with Pipedrive.
 
     Made for cron: one connection file, one state file, one run, then exit.
     """

@@ -19,7 +19,7 @@ from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
 from mlconnector.ledger.lock import RunLock
-from mlconnector.model import Batch, Change, Tools
+from mlconnector.model import Batch, Change, Flow, Tools
 from mlconnector.summary import Summary
 
 if TYPE_CHECKING:
@@ -98,21 +98,40 @@ def _is_before(first: BoundFlow, second: BoundFlow) -> bool:
 
 
 def keeps_links(connection: Connection, bound: BoundFlow) -> bool:
-    """Whether its records are linked with their counterparts: they are kept in step, or another flow refers to them."""
-    return bool(bound.flow.fields) or any(_is_before(bound, other) for other in connection.flows)
+    """Whether its records are linked with their counterparts: they are kept in step, or another flow refers to them.
+
+    Or may refer to them one day: who switches posting on wants the drafts posted that are there already.
+    """
+    from mlconnector.flows import FLOWS
+
+    referred_to = FLOWS[bound.kind].then is not None if bound.kind in FLOWS else False
+    return (
+        bool(bound.flow.fields) or referred_to or any(_is_before(bound, other) for other in connection.flows)
+    )
 
 
-def watched_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
-    """The fields of the counterpart that this flow writes, and those that a flow the other way reads."""
+def the_other_way(connection: Connection, bound: BoundFlow) -> list[Flow]:
+    """The flows from its target's records back to its source's."""
     flow = bound.flow
-    backwards = [
+    return [
         other.flow
         for other in connection.flows
         if (other.flow.source, other.flow.entity) == (flow.target, flow.into)
         and (other.flow.target, other.flow.into) == (flow.source, flow.entity)
     ]
-    read_back = (paths for other in backwards for paths in other.fields.values())
+
+
+def watched_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
+    """The fields of the counterpart that this flow writes, and those that a flow the other way reads."""
+    flow = bound.flow
+    read_back = (paths for other in the_other_way(connection, bound) for paths in other.fields.values())
     return frozenset(flow.fields).union(*read_back) if flow.fields else frozenset()
+
+
+def written_back_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
+    """The fields of the source that a flow the other way writes."""
+    names = (other.fields for other in the_other_way(connection, bound))
+    return frozenset().union(*names) if bound.flow.fields else frozenset()
 
 
 def source_key(connection: Connection, bound: BoundFlow) -> str:
@@ -132,7 +151,7 @@ class Systems:
         tools: Tools,
         hide: Callable[[Iterable[str]], None] = lambda values: None,
     ) -> None:
-        self._connection = connection
+        self.connection = connection
         self._secrets = secrets
         self._tools = tools
         self._hide = hide
@@ -145,21 +164,21 @@ class Systems:
             from mlconnector.cli.vault import StoredSecrets
             from mlconnector.systems import load_system
 
-            part = self._connection.systems[alias]
+            part = self.connection.systems[alias]
             mine = {
                 name.partition(".")[2]: value
                 for name, value in self._secrets.items()
                 if name.partition(".")[0] == alias
             }
-            vault = StoredSecrets(self._connection, alias, self._hide)
-            tools = replace(self._tools, called=f"{self._connection.name} {alias}", vault=vault)
+            vault = StoredSecrets(self.connection, alias, self._hide)
+            tools = replace(self._tools, called=f"{self.connection.name} {alias}", vault=vault)
             self._connected[alias] = load_system(part.kind).connect(part.settings, mine, tools)
         return self._connected[alias]
 
     def source(self, alias: str) -> Source:
         """The reader of a system, for all flows of the connection that read it."""
         if alias not in self._sources:
-            flows = [bound.flow for bound in self._connection.flows if bound.flow.source == alias]
+            flows = [bound.flow for bound in self.connection.flows if bound.flow.source == alias]
             self._sources[alias] = self.connected(alias).source(flows)
         return self._sources[alias]
 
@@ -304,7 +323,8 @@ class _Run:
                 open_systems(self.connection, screen, self.tools, aliases) as systems,
             ):
                 for bound in chosen:
-                    self._carry_out_one(bound, act, systems, watch)
+                    if self._may_go_on(bound):
+                        self._carry_out_one(bound, act, systems, watch)
         except Stop as stop:
             ran_out = isinstance(stop, StoppedError) and self.stopping.out_of_time()
             self.summary.error = _out_of_time() if ran_out else stop
@@ -315,6 +335,11 @@ class _Run:
             error = ""
         finally:
             self._end(screen, code, error)
+
+    def _may_go_on(self, bound: BoundFlow) -> bool:
+        """Not after the flow that it follows ended early: what is settled there (a deal is won) may not be so now."""
+        before = self.summary.tallies.get(bound.flow.follows)
+        return before is None or before.finished
 
     def _end(self, screen: Screen, code: int, error: str) -> None:
         if self.summary.error is not None or not error:
@@ -376,6 +401,8 @@ class _Run:
             named_by=source_key(self.connection, bound),
             keep_links=keeps_links(self.connection, bound),
             watched=watched_fields(self.connection, bound),
+            the_other_way=tuple(flow.name for flow in the_other_way(self.connection, bound)),
+            written_back=written_back_fields(self.connection, bound),
             adopt=self.order.adopt,
         )
 
@@ -400,6 +427,9 @@ def preview(
         now=now,
         stop_requested=lambda: False,
         observer=kept,
+        keep_links=keeps_links(systems.connection, bound),
+        watched=watched_fields(systems.connection, bound),
+        the_other_way=tuple(flow.name for flow in the_other_way(systems.connection, bound)),
     )
     FlowRun(job).replay([change.id], forced=False)
     copy.close()

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mlconnector.cli.playground import INTERFACES, Playground
+from mlconnector.cli.playground import INTERFACES, NAV_MAILCHIMP, PIPEDRIVE, Playground
 from mlconnector.secrets import variable
 from mlconnector.systems.pipedrive.emulator import API_TOKEN
 
 Control = tuple[str, str, str, dict[str, Any] | None]
 """What it does, which system, the endpoint below /_sandbox/, and what is posted (None: it is a GET)."""
 
+COMMANDS = {
+    NAV_MAILCHIMP: ("check", "sync", "status", "explain 10000"),
+    PIPEDRIVE: ("check", "sync --adopt --dry-run", "sync --adopt", "sync", "status", "explain PD-7"),
+}
+"""What to run first, in this order."""
 _HELEN = {"list": "Customers", "email": "helen.ray@contoso.com"}
 
 CONTROLS: dict[str, tuple[Control, ...]] = {
@@ -89,6 +94,12 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
             "faults",
             {"kind": "lost-answer", "method": "POST", "path": "/lists/"},
         ),
+        (
+            "an order is made, and the answer gets lost",
+            "erp",
+            "faults",
+            {"kind": "lost-answer", "method": "POST", "path": "/salesOrders"},
+        ),
         ("half of an answer", "erp", "faults", {"kind": "cut", "path": "/customers"}),
         ("slow: 3 seconds", "mail", "faults", {"kind": "slow", "seconds": 3}),
         ("all tokens have expired", "erp", "faults", {"kind": "expired-token", "path": "/customers"}),
@@ -98,18 +109,18 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
             "faults",
             {"kind": "duplicate", "method": "POST", "path": "/lists/"},
         ),
-        ("which faults are set, and how often they struck", "mail", "faults", None),
+        ("which faults are set, and how often they struck", "erp", "faults", None),
     ),
     "Time and the log": (
         (
-            "the clock goes two hours ahead, for both systems (check will notice)",
+            "the clock goes two hours ahead, for all systems (check will notice)",
             "erp",
             "clock",
             {"advance": 7200},
         ),
         ("and back", "erp", "clock", {"advance": -7200}),
-        ("every answer takes 50 ms longer", "mail", "latency", {"seconds": 0.05}),
-        ("the last requests (| python3 -m json.tool makes it readable)", "mail", "log?last=5", None),
+        ("every answer takes 50 ms longer", "erp", "latency", {"seconds": 0.05}),
+        ("the last requests (| python3 -m json.tool makes it readable)", "erp", "log?last=5", None),
     ),
 }
 
@@ -122,8 +133,9 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
     yield f"Business Central  {playground.erp_url}   {customers} customers, {vendors} vendors"
     if playground.erp.server is not None:
         yield f"  as {playground.profile:<14}{playground.erp_base}"
-    yield f"Mailchimp         {playground.mail_url}   audiences Customers and Vendors, {members} members"
-    if playground.crm is not None:
+    if playground.mail_url:
+        yield f"Mailchimp         {playground.mail_url}   audiences Customers and Vendors, {members} members"
+    if playground.crm_url:
         deals = len(playground.crm.people.records("deal"))
         yield f"Pipedrive         {playground.crm_url}   {deals} deals; x-api-token: {API_TOKEN}"
     yield f"connection file   {file}"
@@ -133,14 +145,14 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
     yield from (f"  export {variable(name)}={value}" for name, value in playground.secrets.items())
     if any(os.environ.get(name) for name in ("http_proxy", "all_proxy", "ALL_PROXY")):
         yield "  export no_proxy=127.0.0.1                 # for curl: there is a proxy in your environment"
-    for name in ("check", "sync", "status", "explain 10000"):
+    for name in COMMANDS[playground.pair]:
         yield f"  mlconnector -c {shlex.quote(str(file))} {name}"
     for title, controls in CONTROLS.items():
-        if playground.crm is None and controls[0][1] == "crm":
-            continue
-        yield ""
-        yield f"{title}:"
-        for control in controls:
+        there = [control for control in controls if _base(playground, control[1])]
+        if there:
+            yield ""
+            yield f"{title}:"
+        for control in there:
             yield from _control(playground, control)
     yield ""
     yield "All of an emulator's actions: curl -s -X POST URL/_sandbox/do/help    Ctrl-C ends the sandbox."
@@ -148,11 +160,15 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
 
 def _control(playground: Playground, control: Control) -> Iterator[str]:
     about, system, endpoint, data = control
-    base = {"erp": playground.erp_url, "mail": playground.mail_url, "crm": playground.crm_url}[system]
     posted = "" if data is None else f" -d {shlex.quote(json.dumps(_addressed(playground, data)))}"
-    address = f"{base}/_sandbox/{endpoint}"
+    address = f"{_base(playground, system)}/_sandbox/{endpoint}"
     yield f"  # {about}"
     yield f"  curl -s {shlex.quote(address)}{posted}"
+
+
+def _base(playground: Playground, system: str) -> str:
+    """Where it is; "" if it does not run."""
+    return {"erp": playground.erp_url, "mail": playground.mail_url, "crm": playground.crm_url}[system]
 
 
 def _addressed(playground: Playground, data: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`mlconnector demo`: the command. The story itself is in `story`, the stage it is played on in `stage`."""
+"""`mlconnector demo`: the command. The stories are in `story` and `story_deals`, their stage is in `stage`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from mlconnector.errors import ConfigError
 EPILOG = """
 \b
 Examples:
-  mlconnector demo                          in a new folder below the one for temporary files
+  mlconnector demo                          both stories, in a new folder below the one for temporary files
+  mlconnector demo pipedrive                Pipedrive and Business Central only
   mlconnector demo --folder demo --fast
 """
+STORIES = ("mailchimp", "pipedrive")
 
 
 @click.command(cls=Command, epilog=EPILOG)
+@click.argument("story", required=False, type=click.Choice(STORIES))
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -26,24 +29,45 @@ Examples:
 )
 @click.option("--fast", is_flag=True, help="No pauses for reading on a terminal.")
 @click.pass_obj
-def command(common: Common, folder: Path | None, fast: bool) -> int:
-    """Show a whole story in a sandbox: the real commands against emulated systems, in about ten seconds.
+def command(common: Common, story: str | None, folder: Path | None, fast: bool) -> int:
+    """Show whole stories in a sandbox: the real commands against emulated systems, in less than twenty seconds.
 
-    First sync, a run with nothing to do, an unsubscribe, edits, a bad record, kill -9, a storm of faults, replay, and
-    what status and explain tell. Needs no account, no keyring and no network. Its files are kept; the exit code is 0
-    only if everything came out as it must.
+    mailchimp: first sync, a run with nothing to do, an unsubscribe, edits, a bad record, kill -9, a storm of faults,
+    replay, and what status and explain tell. pipedrive: two full systems that are linked, won deals that become orders,
+    a match by hand, the way back, a lost answer, a deal that is reopened, posting. Without STORY both.
+
+    Needs no account, no keyring and no network. Its files are kept; the exit code is 0 only if everything came out as
+    it must.
     """
+    if common.json:
+        raise click.UsageError("the demo is a story for people: it has no --json")
+    place = _empty_folder(folder)
+    tellers = {"mailchimp": _tell_of_members, "pipedrive": _tell_of_deals}
+    went_well = [tell(place, not fast) for name, tell in tellers.items() if story in (None, name)]
+    return 0 if all(went_well) else 1
+
+
+def _tell_of_members(folder: Path, pauses: bool) -> bool:
     from mlconnector.cli.playground import open_playground
     from mlconnector.cli.stage import Stage
     from mlconnector.cli.story import CUSTOMERS, VENDORS, tell
 
-    if common.json:
-        raise click.UsageError("the demo is a story for people: it has no --json")
-    place = _empty_folder(folder)
     with open_playground(customers=CUSTOMERS, vendors=VENDORS) as playground:
-        with Stage(playground, place, pauses=not fast) as stage:
+        with Stage(playground, folder, pauses=pauses, chunk=20) as stage:
             tell(stage)
-        return 0 if stage.all_as_it_must else 1
+        return stage.all_as_it_must
+
+
+def _tell_of_deals(folder: Path, pauses: bool) -> bool:
+    from mlconnector.cli.playground import PIPEDRIVE, open_playground
+    from mlconnector.cli.stage import Stage
+    from mlconnector.cli.story_deals import CUSTOMERS, HASTE, tell
+
+    with open_playground(pair=PIPEDRIVE, customers=CUSTOMERS, vendors=5) as playground:
+        playground.crm.throttle.plan = None  # the audience waits, and the limits are shown elsewhere
+        with Stage(playground, folder, pauses=pauses, name="deals", erp=HASTE, **HASTE) as stage:
+            tell(stage)
+        return stage.all_as_it_must
 
 
 def _empty_folder(folder: Path | None) -> Path:

@@ -230,7 +230,7 @@ def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:
     if stands is None:
         screen.line("  stands     not on record: no run has met it yet")
         return
-    why = f": {stands['code']}, {stands['reason']}" if stands["code"] else ""
+    why = _joined(": ", stands["code"], stands["reason"])
     run = f" (run {stands['run_id']})" if stands["run_id"] else ""
     screen.line(f"  stands     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
     if stands["owner"]:
@@ -259,6 +259,7 @@ def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
 
 _WOULD = {
     "create": "would create it",
+    "link": "would link it",
     "update": "would update it",
     "remove": "would remove its counterpart",
     "nothing": "would do nothing",
@@ -271,14 +272,20 @@ _WOULD = {
 
 
 def _because(now: Mapping[str, Any]) -> str:
-    reasons = [text for text in (now["code"], now["why"]) if text]
-    return f": {', '.join(reasons)}" if reasons else ""
+    return _joined(": ", now["code"], now["why"])
+
+
+def _joined(before: str, *texts: str) -> str:
+    there = [text for text in texts if text]
+    return f"{before}{', '.join(there)}" if there else ""
 
 
 def _flat(body: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in body.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
+        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
+            yield from _flat({str(place): one for place, one in enumerate(value, 1)}, f"{before}{name}.")
         else:
             yield f"{before}{name}", value
 
@@ -287,7 +294,7 @@ def _attempt(attempt: Mapping[str, Any]) -> str:
     from mlconnector.cli.moments import short
 
     words = [short(attempt["at"]), f"run {attempt['run_id']}", attempt["action"], attempt["status"]]
-    words += [f"{attempt['code']}: {attempt['reason']}"] if attempt["code"] else []
+    words += [_joined("", attempt["code"], attempt["reason"])] if attempt["code"] else []
     words += [f"answer {attempt['answer']}"] if attempt["answer"] else []
     words += [f"request {attempt['request_id']}"] if attempt["request_id"] else []
     return "  ".join(words)

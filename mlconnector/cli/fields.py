@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlconnector.config import Connection
@@ -44,6 +45,11 @@ def command(common: Common, what: str) -> int:
     ]
     with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
         fields, sample = systems.connected(alias).describe(entity, options)
+    if not fields:
+        raise ConfigError(
+            f"{what} has no fields to list: what its flow writes is made from other records",
+            hint="the connection file that init writes shows what can be mapped",
+        )
     rows = [
         {
             "field": field.name,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
+import msgspec
 
 from mlconnector.cli.options import Command, Common
 from mlconnector.errors import ConfigError
@@ -17,6 +19,7 @@ Examples:
   mlconnector init pipedrive-business-central
   mlconnector init -o nordkran.yaml
   mlconnector init -o -                      prints it
+  mlconnector init pipedrive-business-central --systems-of nordkran.yaml -o deals.yaml
 """
 
 
@@ -25,8 +28,14 @@ Examples:
 @click.option(
     "-o", "--output", metavar="FILE", help="Where to write it; default PAIR.yaml, - for the terminal."
 )
+@click.option(
+    "--systems-of",
+    "other",
+    metavar="FILE",
+    help="Take the settings of the systems from this connection file, for those of the same kind.",
+)
 @click.pass_obj
-def command(common: Common, pair: str, output: str | None) -> int:
+def command(common: Common, pair: str, output: str | None, other: str | None) -> int:
     """Write a commented connection file for PAIR (default: nav-mailchimp; or pipedrive-business-central).
 
     The mappings stand in it in full, ready to be changed. A file that is there already is never overwritten.
@@ -35,11 +44,12 @@ def command(common: Common, pair: str, output: str | None) -> int:
 
     if pair not in PAIRS:
         raise click.UsageError(f"there is no pair {pair!r}; there are {', '.join(PAIRS)}")
+    settings = _settings_of(Path(other)) if other else None
     if output == "-":
-        common.screen().raw(template(pair))
+        common.screen().raw(template(pair, settings=settings))
         return 0
     path = Path(output or f"{pair}.yaml")
-    text = template(pair, name=_name(path))
+    text = template(pair, name=_name(path), settings=settings)
     try:
         _write_new(path, text)
     except FileExistsError:
@@ -56,7 +66,8 @@ def command(common: Common, pair: str, output: str | None) -> int:
         screen.data({"written": str(path)})
         return 0
     screen.line(f"wrote {path}")
-    screen.notice(f"Next: fill in the systems, then: mlconnector check -c {path}")
+    then = "look through it" if other else "fill in the systems"
+    screen.notice(f"Next: {then}, then: mlconnector check -c {path}")
     return 0
 
 
@@ -74,3 +85,19 @@ def _write_new(path: Path, text: str) -> None:
 def _name(path: Path) -> str:
     """A name for the connection, from the file's."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-_.")[:64] or "connection"
+
+
+def _settings_of(file: Path) -> dict[str, dict[str, Any]]:
+    """What the systems of another connection have other than by default; what is not given there is left out."""
+    from mlconnector.config import load_connection
+    from mlconnector.template import ALIASES
+
+    found: dict[str, dict[str, Any]] = {}
+    for part in load_connection(file).systems.values():
+        own = {
+            field.name: None if value in (field.default, {}) else value
+            for field in msgspec.structs.fields(part.settings)
+            for value in (getattr(part.settings, field.name),)
+        }
+        found.setdefault(ALIASES[part.kind], own)
+    return found

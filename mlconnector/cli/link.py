@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mlconnector.cli.options import Command, Common
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, Rejected
 
 if TYPE_CHECKING:
     from mlconnector.cli.build import Systems
     from mlconnector.config import BoundFlow, Connection
     from mlconnector.ledger import Ledger
+    from mlconnector.systems.base import Source
 
 EPILOG = """
 \b
@@ -55,7 +56,7 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
             _make_new(bound, ledger, source_id)
             screen.line(f"{source} will be made anew in {bound.flow.target} by the next sync")
             return 0
-        target_id = _target_id(bound, systems, target)
+        target_id = _target_id(connection, bound, systems, target)
         _link(connection, bound, ledger, source_id, target_id)
     screen.line(f"{source} is linked with {target}; the next sync brings the two in step")
     return 0
@@ -66,24 +67,39 @@ def _source_id(bound: BoundFlow, systems: Systems, ledger: Ledger, text: str) ->
 
     flow, reader = bound.flow, systems.source(bound.flow.source)
     ids = find_ids(flow, ledger, reader, [text])
-    if not ids:
-        ids = [one.id for one in reader.fetch(flow.entity, [text]) if one.kind == "upsert"]
-    if not ids:
+    if not ids and not _is_there(reader, flow.entity, text):
         raise not_found([text])
+    ids = ids or [text.strip()]
     if len(ids) > 1:
         raise ConfigError(f"{text} may mean {', '.join(ids)}", hint="give the id of the one that is meant")
     return ids[0]
 
 
-def _target_id(bound: BoundFlow, systems: Systems, text: str) -> str:
-    """By what people call it, such as a number; otherwise it is taken for the id."""
+def _is_there(reader: Source, entity: str, text: str) -> bool:
+    """Whether a record has this id; what can be no id is none."""
+    try:
+        return any(one.kind == "upsert" for one in reader.fetch(entity, [text.strip()]))
+    except (ConfigError, Rejected):
+        return False
+
+
+def _target_id(connection: Connection, bound: BoundFlow, systems: Systems, text: str) -> str:
+    """By what people call it, such as a number; otherwise it is the id, if a flow reads such records to see it."""
+    from mlconnector.cli.build import the_other_way
+
     flow = bound.flow
     entity = systems.connected(flow.target).entity(flow.into)
     key = f"{entity.key}:{text.strip()}"
     hits = list(systems.target(bound).find(flow.into, [key]).get(key, ()))
     if len(hits) > 1:
         raise ConfigError(f"{text} may mean {', '.join(hits)}", hint="give the id of the one that is meant")
-    return hits[0] if hits else text.strip()
+    if hits:
+        return hits[0]
+    if the_other_way(connection, bound) and not _is_there(systems.source(flow.target), flow.into, text):
+        raise ConfigError(
+            f"{flow.target} has no {flow.into} {text}", hint="give its number or its id; nothing was linked"
+        )
+    return text.strip()
 
 
 def _link(connection: Connection, bound: BoundFlow, ledger: Ledger, source_id: str, target_id: str) -> None:

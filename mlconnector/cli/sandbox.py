@@ -24,7 +24,9 @@ NOTE = f"""\
 # keeps what you edit here and corrects the ports. `mlconnector init` writes one for your own systems.
 """
 _PLACE = re.compile(r"(?m)^ *(?:base|login)_url: .*$")
-_PROFILE = re.compile(r"(?m)^# profile: .*$")
+_KIND = re.compile(r"(?m)^# (?:profile|pair): .*$")
+PORTS = {"nav-mailchimp": {"mail_port": 8802}, "pipedrive-business-central": {"crm_port": 8803}}
+"""Where the systems of a pair listen, besides the ERP."""
 PROFILES = ("online", "onprem", "bc14", "nav2018", "nav2017", "nav2016")
 ENDED_AFTER_SECONDS = 0.2
 """How long a signal to end may go unnoticed."""
@@ -35,12 +37,19 @@ Examples:
   mlconnector sandbox                              writes ./mlconnector-sandbox/sandbox.yaml
   mlconnector sandbox --folder /tmp/try --erp-port 0 --mail-port 0
   mlconnector sandbox --customers 5000 --latency 50
-  mlconnector sandbox --crm-port 8803              Pipedrive's API as well
+  mlconnector sandbox --pair pipedrive-business-central --folder pair
   mlconnector sandbox --profile nav2017 --folder nav
 """
 
 
 @click.command(cls=Command, epilog=EPILOG)
+@click.option(
+    "--pair",
+    type=click.Choice(tuple(PORTS)),
+    default="nav-mailchimp",
+    show_default=True,
+    help="Which connection is shown: Business Central with Mailchimp, or with Pipedrive.",
+)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -59,16 +68,14 @@ Examples:
 @click.option(
     "--mail-port",
     type=click.IntRange(0, 65535),
-    default=8802,
-    show_default=True,
     metavar="N",
-    help="Port of the emulated Mailchimp; 0: any that is free.",
+    help="Port of the emulated Mailchimp, 8802 if the pair has it; 0: any that is free.",
 )
 @click.option(
     "--crm-port",
     type=click.IntRange(0, 65535),
     metavar="N",
-    help="Emulate Pipedrive too, on this port; 0: any that is free. The connection file does not use it.",
+    help="Port of the emulated Pipedrive, 8803 if the pair has it; 0: any that is free.",
 )
 @click.option(
     "--customers", type=click.IntRange(min=5), default=60, show_default=True, metavar="N", help="In the ERP."
@@ -88,15 +95,21 @@ Examples:
 )
 @click.pass_obj
 def command(common: Common, /, folder: Path, latency: int, **choices: Any) -> int:
-    """Run emulators of Business Central and Mailchimp on this machine until Ctrl-C.
+    """Run emulators of the systems of a pair on this machine until Ctrl-C.
 
-    They hold realistic and awkward records, and what happens to them is controlled by HTTP: edits, unsubscribes,
-    faults, the clock. A ready connection file is written into the folder; its state starts anew each time, because
-    the emulators do. No account, no keyring.
+    Business Central always runs; Mailchimp and Pipedrive do for the pair that has them, or if their port is given.
+    They hold realistic and awkward records, and what happens to them is controlled by HTTP: edits, unsubscribes, won
+    deals, faults, the clock. A ready connection file is written into the folder; its state starts anew each time,
+    because the emulators do. No account, no keyring.
     """
     from mlconnector.cli.playground import open_playground
     from mlconnector.cli.stop import stop_on_signals
 
+    pair, profile = choices["pair"], choices["profile"]
+    if pair == "pipedrive-business-central" and profile != PROFILES[0]:
+        raise click.UsageError(f"the sandbox of {pair} is Business Central online: leave --profile out")
+    for option, port in PORTS[pair].items():
+        choices[option] = port if choices[option] is None else choices[option]
     with (
         stop_on_signals() as stopping,
         open_playground(**choices) as playground,
@@ -112,7 +125,9 @@ def command(common: Common, /, folder: Path, latency: int, **choices: Any) -> in
 
 
 def _note(playground: Playground) -> str:
-    """The comment on top; it names the profile, because a file of another one is written anew."""
+    """The comment on top; it names the profile and the pair, because a file of others is written anew."""
+    if playground.pair != "nav-mailchimp":
+        return f"{NOTE}# pair: {playground.pair}\n"
     return NOTE if playground.erp.server is None else f"{NOTE}# profile: {playground.profile}\n"
 
 
@@ -143,7 +158,7 @@ def write_connection(folder: Path, text: str) -> Path:
 
 def _with_its_edits(before: str, text: str) -> str:
     """What was there (somebody may have edited the mapping) with the addresses of today; else the text."""
-    if _PROFILE.findall(before) != _PROFILE.findall(text):
+    if _KIND.findall(before) != _KIND.findall(text):
         return text
     places = iter(_PLACE.findall(text))
     if len(_PLACE.findall(before)) != len(_PLACE.findall(text)):
@@ -161,8 +176,8 @@ def _tell(screen: Screen, playground: Playground, file: Path) -> None:
                 "connection": str(file),
                 "business_central": playground.erp_url,
                 "profile": playground.profile,
-                "mailchimp": playground.mail_url,
-                **({"pipedrive": playground.crm_url} if playground.crm else {}),
+                **({"mailchimp": playground.mail_url} if playground.mail_url else {}),
+                **({"pipedrive": playground.crm_url} if playground.crm_url else {}),
                 "environment": environment(file, playground.secrets),
             }
         )

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict
 from io import TextIOBase
 from pathlib import Path
 from textwrap import fill
@@ -22,7 +24,6 @@ from typing import Any, Self, TextIO
 from mlconnector.cli.playground import Playground, environment
 from mlconnector.errors import ConnectorError, StoppedError
 
-NAME = "demo"
 WIDTH = 100
 PAUSE_SECONDS = 0.5
 CHILD_SECONDS = 30.0
@@ -73,18 +74,24 @@ class _Tee(TextIOBase):
 class Stage:
     """One playground, one folder, and the environment that commands find while the block lasts."""
 
-    def __init__(self, playground: Playground, folder: Path, *, pauses: bool) -> None:
+    def __init__(
+        self, playground: Playground, folder: Path, *, pauses: bool, name: str = "demo", **settings: Any
+    ) -> None:
+        """`name` is that of the connection, `settings` are those of its system that is not the ERP."""
         self.erp = playground.erp
         self.mail = playground.mail
+        self.crm = playground.crm
         self.folder = folder
-        self.file = folder / f"{NAME}.yaml"
+        self.name = name
+        self.file = folder / f"{name}.yaml"
         self.all_as_it_must = True
         self._out = sys.stdout
         self._terminal = sys.stdout.isatty()
         self._pauses = pauses and self._terminal
-        self._environment = environment(self.file)
+        self._emulators = playground.emulators
+        self._environment = environment(self.file, playground.secrets)
         self._started = time.monotonic()
-        self.file.write_text(playground.connection_text(NAME, chunk=20), "utf-8")
+        self.file.write_text(playground.connection_text(name, **settings), "utf-8")
 
     def __enter__(self) -> Self:
         self._before = {name: os.environ.get(name) for name in self._environment}
@@ -107,8 +114,8 @@ class Stage:
 
     @property
     def requests(self) -> int:
-        """That both emulators have seen so far."""
-        return self.erp.requests_seen + self.mail.requests_seen
+        """That the emulators have seen so far."""
+        return sum(emulator.requests_seen for emulator in self._emulators)
 
     # what the audience sees
 
@@ -144,6 +151,16 @@ class Stage:
         plain = not self._terminal or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return text if plain else f"\x1b[{codes}m{text}\x1b[0m"
 
+    def keep(self, file: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Leaves a file of JSON lines in the folder."""
+        text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        (self.folder / file).write_text(text, "utf-8")
+
+    def keep_requests(self, before: str = "") -> None:
+        """Leaves what the emulators have seen, a file each."""
+        for emulator in self._emulators:
+            self.keep(f"{before}requests-{emulator.name}.jsonl", (asdict(entry) for entry in emulator.log))
+
     # the commands
 
     def run(self, *words: str, code: int = 0, cron: bool = False) -> str:
@@ -151,7 +168,7 @@ class Stage:
 
         `cron` keeps the terminal from it, as cron does. Ends the demo if its exit code is not `code`.
         """
-        self.show(self._styled(f"$ mlconnector {' '.join(words)}", "1"))
+        self.show(self._styled(f"$ mlconnector {shlex.join(words)}", "1"))
         tee = _Tee(self._out, terminal=self._terminal and not cron)
         ended = _run(words, tee)
         self._tell_code(ended, code)

@@ -1,17 +1,13 @@
-"""The demo's chapters: what happens to whom, which command is run then, and what must have come out."""
+"""The demo's chapters on Business Central and Mailchimp: what happens to whom, what is run, what must have come out."""
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from mlconnector.cli.stage import Stage
-from mlconnector.sandbox import Emulator, Fault
+from mlconnector.sandbox import Fault
 
 CUSTOMERS, VENDORS = 120, 40
 AUDIENCES = ("Customers", "Vendors")
@@ -311,16 +307,6 @@ def _has(stage: Stage, address: str) -> bool:
 
 
 def _leave_files(stage: Stage) -> None:
-    for emulator in (stage.erp, stage.mail):
-        _write_lines(stage.folder / f"requests-{emulator.name}.jsonl", _log(emulator))
+    stage.keep_requests()
     for name in AUDIENCES:
-        _write_lines(stage.folder / f"members-{name.lower()}.jsonl", iter(stage.mail.members(name)))
-
-
-def _log(emulator: Emulator) -> Iterator[dict[str, Any]]:
-    return (asdict(entry) for entry in emulator.log)
-
-
-def _write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> None:
-    text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-    path.write_text(text, "utf-8")
+        stage.keep(f"members-{name.lower()}.jsonl", stage.mail.members(name))

@@ -10,6 +10,7 @@ from mlconnector.flows.bodies import (
     CUSTOM,
     CUSTOMER,
     ORGANIZATION,
+    Shape,
     fill_shape,
     make_mapped,
     match_keys,
@@ -47,8 +48,14 @@ def _customer_keys(body: Mapping[str, Any]) -> dict[str, str]:
         "number": body.get("number", ""),
         "tax": plain_tax(body.get("taxRegistrationNumber", "")),
         "email": _first_email(body.get("email", "")),
-        "name": plain_name(body["displayName"]),
+        "name": _name_key(CUSTOMER, body),
     }
+
+
+def _name_key(shape: Shape, body: Mapping[str, Any]) -> str:
+    """Of a name that is too long what its counterpart has of it, so that it is found again."""
+    info = shape.fields["displayName"]
+    return plain_name(body["displayName"][: info.length].rstrip())
 
 
 def _first_email(several: str) -> str:
@@ -60,7 +67,7 @@ def _first_email(several: str) -> str:
 def bind_contacts(options: ContactOptions, compiled: CompiledMap, when: CompiledWhen) -> MapFunction:
     """The function that makes a contact of a person.
 
-    Its company is a Ref; in a key of `match` the remote id of that stands as `{company}`.
+    Its company is a Ref; in a key of `match` the remote id of that stands as `{company}`, and nothing without one.
     Codes of its Skips: `excluded`, `missing-name`, `without-company`.
     """
 
@@ -86,10 +93,10 @@ def bind_contacts(options: ContactOptions, compiled: CompiledMap, when: Compiled
 
 
 def _contact_keys(body: Mapping[str, Any], *, in_company: bool) -> dict[str, str]:
-    name = plain_name(body["displayName"])
+    name = _name_key(CONTACT, body)
     return {
         "email": _first_email(body.get("email", "")),
-        "name": f"{{company}}/{name}" if in_company and name else "",
+        "name": f"{'{company}' if in_company else ''}/{name}" if name else "",
     }
 
 

@@ -91,7 +91,10 @@ def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: Compil
 
 
 def bind_postings(options: DocumentOptions) -> MapFunction | None:
-    """The function that asks for the posting of a deal's document; None where drafts stay drafts."""
+    """The function that asks for the posting of a deal's document; None where drafts stay drafts.
+
+    It is told of the deal and the key of its document, which leads to the invoice when the order is gone.
+    """
     if not options.post:
         return None
 

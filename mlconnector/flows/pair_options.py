@@ -59,7 +59,7 @@ class ContactOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         tuple[Literal["email", "name"], ...],
         Meta(
             description="by what a person is matched with a contact that is there; the first decides."
-            " A name matches within the same company only"
+            " A name matches within the same company only, or among those without one"
         ),
     ] = ("email", "name")
     without_company: Annotated[

@@ -435,11 +435,12 @@ class Ledger:
             )
 
     def search(self, flow: str | None, text: str) -> list[LedgerEntry]:
-        """Entries by source id, name, remote id or key (an address is enough); exact, letter case aside."""
+        """Entries by source id, name, remote id or key (what stands behind its kind is enough); letter case aside."""
         low = text.lower()
         rows = self._db.execute(
             f"{SELECT} WHERE (?1 IS NULL OR flow = ?1) AND (lower(source_id) = ?2 OR target_key IN (?2, ?3)"
-            " OR wants IN (?2, ?3) OR lower(target_id) = ?2 OR lower(name) = ?2) ORDER BY flow",
+            " OR wants IN (?2, ?3) OR lower(target_id) = ?2 OR lower(name) = ?2"
+            " OR lower(substr(target_key, instr(target_key, ':') + 1)) = ?2) ORDER BY flow",
             (flow, low, f"email:{low}"),
         )
         return [entry_of(row) for row in rows]

@@ -178,6 +178,7 @@ class TwoWay:
             flow=flow, entity=Entity(key="name", upserts=False, batch=self.batch), source=source, target=target,
             ledger=ledger, run_id=self.runs, overlap=OVERLAP, now=self.clock.now, stop_requested=lambda: False,
             observer=Watcher(), keep_links=True, watched=WATCHED[flow.name], adopt=adopt,
+            the_other_way=tuple(one.name for one in (FORWARD, BACK) if one.name != flow.name),
         )  # fmt: skip
 
     @contextlib.contextmanager

@@ -272,6 +272,11 @@ def test_a_record_is_found_by_its_ids_its_name_and_its_key_letter_case_aside(
     assert [found.source_id for found in ledger.search(None, text)] == ["C-1"]
 
 
+def test_a_document_is_found_by_its_external_number(ledger: Ledger) -> None:
+    store(ledger, Settled("7", Outcome("created", target_id="order/1"), key="document:PD-7"))
+    assert [found.source_id for found in ledger.search("f", "pd-7")] == ["7"]
+
+
 def test_a_part_of_an_id_finds_nothing(ledger: Ledger) -> None:
     store(ledger, sent("C-1", ANNA))
     assert ledger.search(None, "C") == ledger.search(None, "%") == ledger.search(None, "anna") == []

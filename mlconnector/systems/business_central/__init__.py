@@ -6,6 +6,7 @@ Online through API v2.0; servers of one's own through API v2.0, v1.0, beta or pu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -18,6 +19,9 @@ from mlconnector.systems.business_central.mistakes import ONLINE, find_mistakes
 
 CHUNK = 20
 """So many records go into one `$batch`. There is one lane only: parallel writes lock each other out (trap T42)."""
+LATE = timedelta(minutes=10)
+"""So long a call may still be carried out that nobody waits for any more: the operation ends after 8 minutes, the
+gateway's answer comes after 10 (section 6.1). What is not there before that may come yet, so it is not made again."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -73,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     )
     page_size: Annotated[int, Meta(ge=1, le=20000, description="records a page")] = 1000
     parallel: Annotated[int, Meta(ge=1, le=5, description="requests at once")] = 4
+    per_second: Annotated[
+        float,
+        Meta(gt=0, le=100, description="requests a second; online a user or app has 6000 in five minutes"),
+    ] = 15.0
 
 
 def connect(settings: Settings, secrets: Mapping[str, str], tools: Tools) -> Connected:
@@ -120,11 +128,11 @@ SYSTEM = System(
         "password": "the user's password, or the web service access key of the user's card (login: basic, windows)",
     },
     entities={
-        "customer": Entity(key="number", batch=CHUNK, fields=CUSTOMER),
+        "customer": Entity(key="number", batch=CHUNK, settle=LATE, fields=CUSTOMER),
         "vendor": Entity(key="number", fields=VENDOR),
-        "contact": Entity(key="number", batch=CHUNK, fields=CONTACT),
+        "contact": Entity(key="number", batch=CHUNK, settle=LATE, fields=CONTACT),
         "item": Entity(key="number", batch=CHUNK, fields=ITEM),
-        "document": Entity(key="externalDocumentNumber", batch=CHUNK),
+        "document": Entity(key="externalDocumentNumber", batch=CHUNK, settle=LATE),
         "posting": Entity(key="document", batch=CHUNK),
     },
     connect=connect,

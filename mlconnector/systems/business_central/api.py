@@ -34,8 +34,6 @@ from mlconnector.systems.business_central.verdict import (
 
 Row = TypeVar("Row")
 SCOPE = "https://api.businesscentral.dynamics.com/.default"
-PER_SECOND = 15.0
-"""The limit is 6000 in five minutes, which is 20 a second (section 6.1)."""
 SMALL_PAGE = 100
 URL_LENGTH = 1800
 PATIENCE_SECONDS = 600.0
@@ -131,7 +129,7 @@ class Api:
             partial(verdict, login=settings.login),
             tools,
             credentials=self._credentials,
-            limits=Limits(parallel=1 if windows else settings.parallel, per_second=PER_SECOND),
+            limits=Limits(parallel=1 if windows else settings.parallel, per_second=settings.per_second),
             ca_bundle=settings.ca_bundle,
         )
 

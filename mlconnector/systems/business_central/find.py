@@ -39,6 +39,9 @@ _SPELLINGS: Mapping[str, tuple[str, Callable[[str], list[str]]]] = {
 }
 """By kind of key the field, and what one looks for in it."""
 
+_ALONE = "name:/"
+"""So begins the key of a person that belongs to no company."""
+
 
 class Finder:
     """Finds customers, contacts, items and sales documents of one company."""
@@ -49,8 +52,9 @@ class Finder:
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Remote ids by key. Raises Stop or Later.
 
-        customer: `number:`, `tax:`, `email:`, `name:`; contact: `email:`, `name:<customer id>/<plain name>`; item:
-        `number:`; document: `document:<external document number>`. Other keys are nowhere.
+        customer: `number:`, `tax:`, `email:`, `name:`; contact: `email:`, `name:<customer id>/<plain name>`, or
+        `name:/<plain name>` of those without a company; item: `number:`; document: `document:<external document
+        number>`. Other keys are nowhere.
         """
         if entity == "document":
             return self._documents([key for key in keys if key.startswith("document:")])
@@ -63,7 +67,9 @@ class Finder:
         elif entity == "contact":
             emails = [key for key in keys if _kind(key) == "email"]
             found |= self._listed(entity_set, "type eq 'Person'", emails)
-            found |= self._in_companies([key for key in keys if _kind(key) == "name"])
+            names = [key for key in keys if _kind(key) == "name"]
+            found |= self._in_companies([key for key in names if not key.startswith(_ALONE)])
+            found |= self._without_company(entity_set, [key for key in names if key.startswith(_ALONE)])
         return found
 
     def _numbers(self, entity_set: str, keys: Collection[str]) -> Found:
@@ -103,6 +109,17 @@ class Finder:
                     found[key].append(str(row["contactId"]))
         asked = {key: f"name:{_plain_within(key.partition(':')[2])}" for key in keys}
         return {key: found[plain] for key, plain in asked.items() if plain in found}
+
+    def _without_company(self, entity_set: str, keys: Sequence[str]) -> Found:
+        """Persons by name among those that belong to no company."""
+        wanted = _by_value(keys, "name", lambda text: [plain_name(text.removeprefix("/"))])
+        found: Found = defaultdict(list)
+        options = {"$filter": "type eq 'Person'", "$select": "id,companyNumber,displayName,type"}
+        for row in stream(self._api, entity_set, options) if wanted else ():
+            if row.get("type") == "Person" and not row.get("companyNumber"):
+                for key in wanted.get(plain_name(str(row.get("displayName"))), ()):
+                    found[key].append(str(row["id"]))
+        return dict(found)
 
     def _documents(self, keys: Sequence[str]) -> Found:
         """In both sets, drafts and posted ones; an invoice that was made of an order found here is that order."""

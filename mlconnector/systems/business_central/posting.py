@@ -67,6 +67,8 @@ class PostingWriter:
         try:
             answer = self._api.send(Part("POST", url, None, document.etag))
         except Rejected as error:
+            if error.code == "not-found":  # somebody was quicker
+                return self._found_gone(step, target_id)
             return _refused(document, error)
         except Uncertain as error:  # an order that was posted is gone: by its number the invoice is found
             return replace(unclear(step, error), memo={"number": document.number})

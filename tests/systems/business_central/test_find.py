@@ -167,3 +167,10 @@ def test_two_documents_that_somebody_made_by_hand_are_two(desk: Desk) -> None:
 def test_postings_are_not_looked_for(desk: Desk) -> None:
     assert desk.find("posting", "posting:1") == {}
     assert desk.calls("GET") == []
+
+
+def test_a_person_without_company_is_found_by_name_among_those_alike(desk: Desk) -> None:
+    alone = desk.emulator.add("contacts", displayName="Helen Ray", type="Person")
+    assert desk.find("contact", "name:/helen ray", "name:/", "name:/nobody") == {
+        "name:/helen ray": [alone["id"]]
+    }

@@ -61,6 +61,27 @@ def test_what_somebody_posted_already_is_not_posted_again(
     assert office.desk.calls("POST", ACTION) == []
 
 
+class Quick(BusinessCentral):
+    """Somebody posts the order right before the action arrives."""
+
+    def answer(self, request: Request) -> Reply:
+        if ACTION in request.path and self.rows("salesOrders"):
+            self.people.post(self.rows("salesOrders")[-1]["number"])
+        return super().answer(request)
+
+
+def test_what_somebody_posts_at_the_same_moment_is_found_to_be_posted() -> None:
+    quick = Quick()
+    quick.seed()
+    quick.edit("customers", "10000", currencyCode="", blocked="")
+    with running(quick) as desk:
+        office = Office(desk)
+        made = office.one(office.step(1))
+        outcome = office.post(document(made))
+        assert (outcome.status, outcome.code) == ("unchanged", "posted")
+        assert [f"invoice/{row['id']}" for row in posted(quick)] == [outcome.target_id]
+
+
 @pytest.mark.parametrize("fault", ["lost-answer", "drop"])
 def test_an_answer_that_got_lost_is_looked_for_and_never_posted_twice(
     office: Office, bc: BusinessCentral, made: Outcome, fault: Any

@@ -1,0 +1,77 @@
+"""Stories between Pipedrive and Business Central that a random walk finds rarely."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from mlconnector.sandbox import Reply, Request
+from tests.crash.pair import PairErp, PairLoop, check, fill
+
+
+@pytest.fixture
+def loop() -> Iterator[PairLoop]:
+    """One organization with an address, and its customer."""
+    with closing(PairLoop()) as one:
+        one.add_organization("Nordkran AB", address={"value": "Storgatan 1, Ulm", "locality": "Ulm"})
+        sync(one)
+        yield one
+
+
+def sync(loop: PairLoop) -> None:
+    """Time passes before and after."""
+    loop.pass_time(700)
+    loop.run()
+    loop.pass_time(700)
+
+
+def towns(loop: PairLoop) -> tuple[str, str]:
+    """Here and there."""
+    (customer,) = loop.erp.rows("customers")
+    return loop.people.record("organization", 1)["address"]["locality"], customer["city"]
+
+
+def test_an_address_that_was_changed_in_business_central_comes_back(loop: PairLoop) -> None:
+    number = loop.erp.rows("customers")[0]["number"]
+    loop.erp.edit("customers", number, city="Lund")
+    sync(loop)
+    assert towns(loop) == ("Lund", "Lund")
+
+
+def test_it_comes_back_too_after_it_was_changed_in_pipedrive(loop: PairLoop) -> None:
+    number = loop.erp.rows("customers")[0]["number"]
+    loop.people.edit("organization", 1, address={"value": "Bonn", "locality": "Bonn"})
+    sync(loop)
+    assert towns(loop) == ("Bonn", "Bonn")
+    loop.erp.edit("customers", number, city="Lund")
+    sync(loop)
+    assert towns(loop) == ("Lund", "Lund")
+
+
+class Forgetful(PairErp):
+    """Its posted invoices do not name the order by its id, and the process ends when it posts something first."""
+
+    ended = False
+
+    def answer(self, request: Request) -> Reply:
+        reply = super().answer(replace(request, headers={**request.headers, "accept-encoding": ""}))
+        zero = b"00000000-0000-0000-0000-000000000000"
+        reply.body = re.sub(rb'"orderId":"[^"]*"', b'"orderId":"' + zero + b'"', reply.body)
+        if "Microsoft.NAV" in request.path and not self.ended:
+            self.ended = self.fuse.dead = True
+        return reply
+
+
+def test_an_order_that_was_posted_while_the_process_ended_is_found_by_the_number_of_its_deal() -> None:
+    with closing(PairLoop(post=True, erp=Forgetful)) as one:
+        fill(one)
+        sync(one)
+        assert len(one.erp.rows("salesInvoices")) == 1
+        sync(one)
+        check(one, posted=True)
+        postings = one.entries("deals_to_documents.post", ["1", "2"]).values()
+        assert [(entry.status, entry.code) for entry in postings] == [("done", "posted")] * 2
