@@ -23,11 +23,18 @@ KEPT: Final = 500
 _DONE = ("created", "updated", "removed")
 _PROBLEMS = ("skipped", "held", "failed", "unknown")
 _FAILED = ("failed", "unknown")
+_AS_IT_SHOULD_BE = ("not-won", "won-before", "no-counterpart", "in-step")
+"""Codes of records that nobody has to do anything about: counted, and no news for a mailbox."""
 _TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
-_PLAN = {"create": "would be created", "update": "would be updated", "remove": "would be removed"}
+_PLAN = {
+    "create": "would be created",
+    "update": "would be updated",
+    "link": "would be linked",
+    "remove": "would be removed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,17 @@ class Tally:
     @property
     def is_news(self) -> bool:
         """Whether there is anything to tell a mailbox: a record that failed as before is none."""
-        return bool(self.total(*_DONE) or self.new_problems or self.planned or self.error)
+        return bool(self.total(*_DONE) or self._linked or self.new_problems or self.planned or self.error)
+
+    @property
+    def _linked(self) -> int:
+        """Of a run that adopts: for the ledger they are unchanged, since nothing was written to either side."""
+        return self.settled["unchanged", "linked"]
 
     def line(self) -> str:
         """`customers_to_members: 12 created, 3 updated, 1 skipped (missing-email)`."""
         parts = [*self._parts()]
-        unchanged = self.counts.get("unchanged", 0)
+        unchanged = self.counts.get("unchanged", 0) - self._linked
         if unchanged:
             parts.append(f"{unchanged} unchanged")
         if self.counts.get("waiting"):
@@ -114,6 +126,8 @@ class Tally:
             if number := self.settled["planned", action]:
                 yield f"{number} {words}"
         unsent = self.settled["failed", _UNSENT]
+        if self._linked:
+            yield f"{self._linked} linked"
         for status in (*_DONE, *_PROBLEMS):
             if number := self.total(status) - (unsent if status == "failed" else 0):
                 yield f"{number} {status}{self._codes(status, number)}"
@@ -160,7 +174,7 @@ def _is_new(one: Settled) -> bool:
 
 def _is_problem(outcome: Outcome) -> bool:
     """Done with a code and a reason (an incomplete address left empty) is done, but worth knowing."""
-    if outcome.code in _TOLD_ALREADY:
+    if outcome.code in (*_TOLD_ALREADY, *_AS_IT_SHOULD_BE):
         return False
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 

@@ -38,7 +38,7 @@ PAIRS: dict[str, tuple[str, ...]] = {
 }
 """What `init` can write, each with its flows."""
 
-_ALIASES = {"business_central": "erp", "mailchimp": "mail", "pipedrive": "crm"}
+ALIASES = {"business_central": "erp", "mailchimp": "mail", "pipedrive": "crm"}
 _OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "customers_to_members": {"audience": "Customers"},
     "vendors_to_members": {"audience": "Suppliers"},
@@ -58,13 +58,14 @@ def template(
     *,
     name: str = "nordkran",
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-    audiences: Mapping[str, str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
     state: str | None = None,
 ) -> str:
     """The text of a connection file.
 
-    `settings` gives values by alias (`erp`, `mail`; None leaves a line out), `audiences` by flow name, `state` the
-    state file; what is not given stands there as an example to replace. KeyError for a pair that is not in PAIRS.
+    `settings` gives values by alias (`erp`, `mail`; None leaves a line out), `options` by flow name those without a
+    default, `state` the state file; what is not given stands there as an example to replace. KeyError for a pair that
+    is not in PAIRS.
     """
     kinds = [FLOWS[flow] for flow in PAIRS[pair]]
     systems = dict.fromkeys(system for kind in kinds for system in (kind.source, kind.target))
@@ -82,15 +83,13 @@ def template(
         "systems:",
     ]
     for system in systems:
-        lines += _system_lines(system, (settings or {}).get(_ALIASES[system], {}))
+        lines += _system_lines(system, (settings or {}).get(ALIASES[system], {}))
     lines += ["", "flows:"]
     for kind in kinds:
-        given = (settings or {}).get(_ALIASES[kind.source], {})
+        given = (settings or {}).get(ALIASES[kind.source], {})
         fields = load_system(kind.source).fields_of(_typed(kind.source, given), kind.entity)
-        options = dict(_OPTIONS.get(kind.name, {}))
-        if audiences and kind.name in audiences:
-            options["audience"] = audiences[kind.name]
-        lines += _flow_lines(kind, options, fields)
+        chosen = {**_OPTIONS.get(kind.name, {}), **(options or {}).get(kind.name, {})}
+        lines += _flow_lines(kind, chosen, fields)
     return "\n".join(lines) + "\n"
 
 
@@ -104,9 +103,9 @@ class Example:
 
 
 def left_examples(connection: Connection) -> list[Example]:
-    """What nobody filled in yet. An audience may well be called as in the example, so it goes with the others only."""
+    """What nobody filled in yet. What may well be as in the example goes with the others only."""
     found = [*_left_settings(connection), *_left_addresses(connection)]
-    return [*found, *_left_audiences(connection)] if found else []
+    return [*found, *_left_options(connection)] if found else []
 
 
 def _left_settings(connection: Connection) -> Iterator[Example]:
@@ -122,14 +121,22 @@ def _left_addresses(connection: Connection) -> Iterator[Example]:
             yield Example(("healthcheck", name), "put the address of your own check in its place", sure=True)
 
 
-def _left_audiences(connection: Connection) -> Iterator[Example]:
+def _left_options(connection: Connection) -> Iterator[Example]:
     for bound in connection.flows:
-        example = _OPTIONS.get(bound.kind, {}).get("audience")
-        if example is not None and bound.options.audience == example:
-            path = ("flows", bound.flow.name, "audience")
-            yield Example(path, "put the name or id of your own audience in its place", sure=False)
+        for name, remedy in _CHOOSE.items():
+            example = _OPTIONS.get(bound.kind, {}).get(name)
+            if (
+                example is not None
+                and not bound.flow.follows
+                and str(getattr(bound.options, name)) == example
+            ):
+                yield Example(("flows", bound.flow.name, name), remedy, sure=False)
 
 
+_CHOOSE = {
+    "audience": "put the name or id of your own audience in its place",
+    "won_since": "put the day in its place from which this connection makes the documents",
+}
 _FILL_IN = {
     "tenant": "put the Directory (tenant) ID of your app registration in Entra in its place",
     "client_id": "put the Application (client) ID of your app registration in Entra in its place",
@@ -153,13 +160,13 @@ def _system_lines(kind: str, given: Mapping[str, Any]) -> Iterator[str]:
     """The settings that are required or given; where each secret comes from, as a comment."""
     system = load_system(kind)
     usual = {**_EXAMPLES.get(kind, {}), **given}
-    yield f"  {_ALIASES[kind]}:"
+    yield f"  {ALIASES[kind]}:"
     yield f"    kind: {kind}"
     for field in system.settings.__struct_fields__:
         if field != "kind" and usual.get(field) is not None:
             yield f"    {field}: {_scalar(usual[field])}"
     for secret, where in system.secrets.items():
-        yield f"    # secret {_ALIASES[kind]}.{secret}: {where}"
+        yield f"    # secret {ALIASES[kind]}.{secret}: {where}"
 
 
 def _typed(kind: str, given: Mapping[str, Any]) -> Any:
@@ -173,8 +180,8 @@ def _typed(kind: str, given: Mapping[str, Any]) -> Any:
 def _flow_lines(kind: FlowKind, options: Mapping[str, Any], fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     yield f"  # {kind.summary}"
     yield f"  {kind.name}:"
-    yield f"    from: {_ALIASES[kind.source]}"
-    yield f"    to: {_ALIASES[kind.target]}"
+    yield f"    from: {ALIASES[kind.source]}"
+    yield f"    to: {ALIASES[kind.target]}"
     for option, value in options.items():
         yield from _noted(f"{option}: {_scalar(value)}", kind.notes.get(option, ""), "    ")
     yield from _option_lines(kind, "    # ")

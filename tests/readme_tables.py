@@ -18,7 +18,7 @@ from mlconnector.systems import load_system
 from mlconnector.systems.business_central import Settings, verdict
 from mlconnector.systems.business_central.dialects import dialect_of
 from mlconnector.systems.business_central.pages import PAGES
-from mlconnector.template import template
+from mlconnector.template import PAIRS, template
 from mlconnector.transforms import TRANSFORMS
 
 _MADE = re.compile(r"(<!-- made: ([\w-]+) -->\n)(?:(?!<!-- made).)*?(<!-- end -->)", re.S)
@@ -121,6 +121,24 @@ def _flow() -> str:
     return table(_SETTING, iter(rows))
 
 
+def _pair() -> str:
+    """The options of the flows of this pair, each once: with the flows that have it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for flow in PAIRS["pipedrive-business-central"]:
+        for row in settings(FLOWS[flow].options):
+            found.setdefault((row[0], row[1].replace('"', ""), row[2]), []).append(f"`{flow}`")
+    rows = ([name, default, about, ", ".join(flows)] for (name, default, about), flows in found.items())
+    return table((*_SETTING, "Of"), rows)
+
+
+def _crm_fields() -> str:
+    lines = []
+    for entity, known in load_system("pipedrive").entities.items():
+        names = ", ".join(f"`{name}`" for name in known.fields if not name.startswith("custom_fields"))
+        lines.append(f"- `{entity}`: {names}")
+    return "\n".join(lines)
+
+
 def _example() -> str:
     return f"```yaml\n{template().rstrip()}\n```"
 
@@ -178,7 +196,10 @@ MADE: Mapping[str, Callable[[], str]] = {
     "file": _head,
     "business_central": _system("business_central"),
     "mailchimp": _system("mailchimp"),
+    "pipedrive": _system("pipedrive"),
     "flow": _flow,
+    "pair": _pair,
+    "crm_fields": _crm_fields,
     "example": _example,
     "line": _line,
     "when": _when,

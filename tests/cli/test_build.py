@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click import BadParameter
 
-from mlconnector.cli.build import Systems, in_order, utc_now
+from mlconnector.cli.build import Systems, in_order, keeps_links, utc_now
 from mlconnector.cli.moments import Moment, age, short
 from mlconnector.cli.stop import stop_on_signals
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.errors import StoppedError
 from mlconnector.model import Tools
 from mlconnector.secrets import variable
+from mlconnector.template import template
 from tests.cli.conftest import API_KEY, CLIENT_SECRET, World
 
 
@@ -46,6 +48,14 @@ def test_flows_that_wait_for_each_other_or_for_nobody_run_all_the_same(flows: tu
     circle = [after(first, "vendors_to_members"), after(second, "customers_to_members")]
     assert len(in_order(circle)) == 2
     assert names(in_order([after(first, "nobody"), second])) == names([first, second])
+
+
+def test_documents_are_linked_with_their_deals_also_before_somebody_wants_them_posted(tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(template("pipedrive-business-central"), "utf-8")
+    connection = load_connection(file)
+    (deals,) = (bound for bound in connection.flows if bound.flow.name == "deals_to_documents")
+    assert keeps_links(connection, deals)
 
 
 def test_a_system_is_connected_once_and_read_by_one_source(world: World) -> None:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from mlconnector.cli import program
 from mlconnector.cli.playground import SECRETS, open_playground
 from mlconnector.cli.stage import Stage
+from mlconnector.systems.pipedrive.emulator import API_TOKEN
 
 WHOLE_ADDRESS = re.compile(r"[\w.+'-]+@[\w-]+\.[\w.-]+")
 LIMIT_SECONDS = 60
@@ -32,6 +33,9 @@ class Told:
     out: str
     err: str
     folder: Path
+
+
+DEALS = ("deals.yaml", "deals.db", "deals-requests-pipedrive.jsonl", "deals-documents.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,8 @@ def test_it_ends_well(told: Told) -> None:
 def test_it_tells_every_chapter_with_its_commands(told: Told) -> None:
     titles = re.findall(r"(?m)^== (.*) ==$", told.out)
     assert [title[:2] for title in titles[:8]] == [f"{number}." for number in range(1, 9)]
+    deals = [title for title in titles if title.startswith("Deals ")]
+    assert [title[6:8] for title in deals] == [f"{number}." for number in range(1, 9)]
     commands = re.findall(r"(?m)^\$ (.*)$", told.out)
     for begin in (
         "mlconnector check",
@@ -80,6 +86,8 @@ def test_it_tells_every_chapter_with_its_commands(told: Told) -> None:
         "kill -9",
         "mlconnector replay",
         "mlconnector explain",
+        "mlconnector sync --adopt --dry-run",
+        "mlconnector link",
     ):
         assert any(command.startswith(begin) for command in commands), begin
 
@@ -95,6 +103,19 @@ def test_the_closing_numbers_are_what_they_must_be(told: Told) -> None:
     assert int(numbers["requests made"]) > 50
 
 
+def test_the_deals_have_one_document_each(told: Told) -> None:
+    numbers = dict(re.findall(r"(?m)^  (\w[\w' -]*\w) {2,}(\d+)$", told.out))
+    assert int(numbers["won deals with a document"]) >= 5
+    assert numbers["deals with two documents"] == "0"
+
+
+def test_one_story_can_be_chosen(tmp_path: Path) -> None:
+    result = CliRunner().invoke(program, ["demo", "pipedrive", "--folder", str(tmp_path / "d")])
+    assert result.exit_code == 0, result.output
+    assert "== Deals 8." in result.stdout and "== 1. check" not in result.stdout
+    assert {*DEALS} <= {file.name for file in (tmp_path / "d").iterdir()}
+
+
 def test_it_prints_plain_text_without_whole_addresses_and_secrets(told: Told) -> None:
     assert "\x1b" not in told.out
     assert not WHOLE_ADDRESS.findall(told.out)
@@ -103,10 +124,12 @@ def test_it_prints_plain_text_without_whole_addresses_and_secrets(told: Told) ->
 
 def test_its_files_are_kept_and_hold_no_secret(told: Told) -> None:
     files = {file.name: file for file in told.folder.iterdir()}
-    wanted = {"demo.yaml", "demo.db", "requests-business_central.jsonl", "requests-mailchimp.jsonl"}
+    wanted = {*DEALS, "demo.yaml", "demo.db", "requests-business_central.jsonl", "requests-mailchimp.jsonl"}
     assert wanted <= set(files)
     for file in files.values():
-        assert not any(secret.encode() in file.read_bytes() for secret in SECRETS.values()), file
+        assert not any(secret.encode() in file.read_bytes() for secret in (*SECRETS.values(), API_TOKEN)), (
+            file
+        )
     shown = CliRunner().invoke(program, ["-c", str(files["demo.yaml"]), "history"])
     assert shown.exit_code == 0 and "under way or killed" in shown.stdout
 

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +49,7 @@ class Open:
         )
 
 
-def start(folder: Path, *words: str) -> Open:
+def start(folder: Path, *words: str, ports: Sequence[str] = ("--erp-port", "0", "--mail-port", "0")) -> Open:
     program_folder = folder.parent / "bin"
     program_folder.mkdir(exist_ok=True)
     (program_folder / "mlconnector").write_text(f'#!/bin/sh\nexec {sys.executable} -m mlconnector "$@"\n')
@@ -62,7 +62,7 @@ def start(folder: Path, *words: str) -> Open:
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     process = subprocess.Popen(
-        ["mlconnector", "sandbox", "--folder", str(folder), "--erp-port", "0", "--mail-port", "0", *words],
+        ["mlconnector", "sandbox", "--folder", str(folder), *ports, *words],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
