@@ -25,6 +25,7 @@ from mlconnector.systems.business_central.emulator import (
     BusinessCentral,
 )
 from mlconnector.systems.mailchimp.emulator import API_KEY, Mailchimp
+from tests.known_secrets import secrets_in
 
 COMPANY = "CRONUS International Ltd."
 SECRETS = {
@@ -68,8 +69,10 @@ class World:
         return {name: value for name, value in whole.items() if value is not None}
 
     def run(self, *words: str, env: Mapping[str, str | None] = {}, stdin: str | None = None) -> Result:
-        """In this process."""
-        return CliRunner().invoke(program, list(words), env={**self.environment, **env}, input=stdin)
+        """In this process. What it says holds no secret."""
+        result = CliRunner().invoke(program, list(words), env={**self.environment, **env}, input=stdin)
+        assert not secrets_in(result.output)
+        return result
 
     def json(self, *words: str) -> Any:
         """What it prints with --json."""
