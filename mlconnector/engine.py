@@ -21,7 +21,7 @@ from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.ledger import Settled
 from mlconnector.ledger.forgetting import REASON
 from mlconnector.matching import Matching
-from mlconnector.model import Batch, Change, LedgerEntry, Mapped, Outcome, Skip, Step
+from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Skip, Step
 from mlconnector.pairs import changed_fields
 
 log = logging.getLogger("mlconnector.engine")
@@ -232,6 +232,7 @@ class FlowRun:
         removed = ledger.parted(flow.name, keys - owners.keys())
         now = self.job.now()
         links = ledger.links(*self._ends, changes.keys()) if self.job.keep_links else {}
+        entries |= self._given_away(entries, links)
         plans: list[Planned] = []
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
@@ -254,6 +255,18 @@ class FlowRun:
         self._matching.look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
+
+    def _given_away(
+        self, entries: Mapping[str, LedgerEntry], links: Mapping[str, Link]
+    ) -> dict[str, LedgerEntry]:
+        """Entries of records whose counterpart was linked with another one since, by a person: as if they had none."""
+        if not self.job.keep_links:
+            return {}
+        here, there = self._ends
+        had = {id_: entry.target_id for id_, entry in entries.items() if entry.target_id and id_ not in links}
+        owners = self.job.ledger.links(there, here, set(had.values()))
+        lost = [id_ for id_, target in had.items() if target in owners and owners[target].id != id_]
+        return {id_: replace(entries[id_], target_id=None) for id_ in lost}
 
     def _map(self, change: Change) -> Mapped | Skip | Outcome | None:
         if change.kind == "delete":

@@ -18,12 +18,14 @@ from typing import Any
 
 from mlconnector.cli.build import (
     Systems,
+    choose_flows,
     in_order,
     keeps_links,
     source_key,
     watched_fields,
     written_back_fields,
 )
+from mlconnector.cli.link import _link
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError, Stop
@@ -281,6 +283,15 @@ class PairLoop:
     def writes(self) -> int:
         """Calls so far that may have changed a record in one of the systems."""
         return sum(map(_writes, [*self.erp.log, *self.crm.log]))
+
+    def link(self, organization: int, customer: str) -> None:
+        """As `mlconnector link` does, by the customer's id."""
+        (bound,) = choose_flows(self.connection, ["organizations_to_customers"])
+        with self.opened() as ledger:
+            before = ledger.links(("erp", "customer"), ("crm", "organization"), [customer]).get(customer)
+            if before is not None and before.id != str(organization):
+                self.erp.made.spare[f"customer 555 {before.id}"] += 1
+            _link(self.connection, bound, ledger, str(organization), customer)
 
     # what there is
 

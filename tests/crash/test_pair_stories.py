@@ -52,6 +52,19 @@ def test_it_comes_back_too_after_it_was_changed_in_pipedrive(loop: PairLoop) -> 
     assert towns(loop) == ("Lund", "Lund")
 
 
+def test_a_link_by_hand_holds_although_the_former_counterpart_changes(loop: PairLoop) -> None:
+    other = loop.erp.add("customers", displayName="Syd")
+    loop.link(1, other["id"])
+    sync(loop)
+    (former,) = [row for row in loop.erp.rows("customers") if row["id"] != other["id"]]
+    loop.erp.edit("customers", former["number"], displayName="Former", city="Lund")
+    sync(loop)
+    sync(loop)
+    assert loop.links("organization", "customer", ["1"]) == {"1": other["id"]}
+    assert loop.people.record("organization", 1)["name"] == "Nordkran AB"
+    assert loop.erp.row("customers", former["number"])["displayName"] == "Former"
+
+
 class Forgetful(PairErp):
     """Its posted invoices do not name the order by its id, and the process ends when it posts something first."""
 
