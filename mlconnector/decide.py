@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 
-from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Skip, Step, value
+from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step, value
 
 
 @value
@@ -27,7 +27,7 @@ class Known:
     removed: LedgerEntry | None = None
     tried_keys: tuple[str, ...] = ()
     refs: Mapping[str, str] = field(default_factory=dict)
-    missing: str = ""
+    missing: Ref | None = None
     link: Link | None = None
     changed: frozenset[str] | None = None
     forced: bool = False
@@ -51,8 +51,8 @@ def decide(
         if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
             return None
         return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
-    if known.missing:
-        reason = f"{known.missing}, which it refers to, is not there yet"
+    if known.missing is not None:
+        reason = f"{known.missing.entity} {known.missing.id}, which it refers to, is not there yet"
         return _unless_told(entry, Outcome("held", code="waits-for-reference", reason=reason))
     if known.link is not None and _is_in_step(entry, known):
         return None if entry is not None and entry.digest == mapped.digest else _in_step(known.link)
@@ -67,8 +67,8 @@ def decide(
     return _send(change, mapped, known, entry)
 
 
-UNDECIDED = frozenset({"ambiguous-match", "match-taken"})
-"""A person has to say which counterpart is meant; asking again would give the same answer."""
+UNDECIDED = frozenset({"ambiguous-match", "match-taken", "may-be-there", "no-counterpart"})
+"""A person has to say which counterpart is meant, or none is wanted; asking again would give the same answer."""
 WAITS = Outcome(
     "held",
     code="waits-for-another",
@@ -91,7 +91,7 @@ def _same(entry: LedgerEntry, mapped: Mapped, known: Known, flow: Flow, now: dat
     if entry.status == "done":
         same = entry.digest == mapped.digest and not known.changed
         return same or (flow.mode == "create_once" and entry.target_id is not None)
-    sent = entry.attempts > 0 or entry.code in UNDECIDED
+    sent = entry.attempts > 0 or (entry.code in UNDECIDED and known.link is None)
     refused = entry.status in ("failed", "skipped") and sent
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False

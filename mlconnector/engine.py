@@ -21,8 +21,8 @@ from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.ledger import Settled
 from mlconnector.ledger.forgetting import REASON
 from mlconnector.matching import Matching
-from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Skip, Step
-from mlconnector.pairs import changed_fields
+from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
+from mlconnector.pairs import changed_fields, digest_with
 
 log = logging.getLogger("mlconnector.engine")
 
@@ -187,7 +187,20 @@ class FlowRun:
         if self.job.adopt:
             return
         self.job.ledger.release(self.job.flow.name)
-        self._fetched(self.job.ledger.leftovers(self.job.flow.name, self.job.run_id))
+        ledger, name = self.job.ledger, self.job.flow.name
+        self._fetched([*ledger.leftovers(name, self.job.run_id), *self._whose_reference_came()])
+
+    def _whose_reference_came(self) -> list[str]:
+        """Records that waited for one they refer to, which is linked by now; the others are not asked for."""
+        here, there = self.job.flow.source, self.job.flow.target
+        by_ends: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        for source_id, ref in self.job.ledger.waiting_for_references(self.job.flow.name):
+            by_ends.setdefault((ref.entity, ref.into), []).append((source_id, ref.id))
+        came: list[str] = []
+        for (entity, into), waiting in by_ends.items():
+            links = self.job.ledger.links((here, entity), (there, into), {id_ for _, id_ in waiting})
+            came += [source_id for source_id, id_ in waiting if id_ in links]
+        return came
 
     def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:
         if ids:
@@ -237,6 +250,8 @@ class FlowRun:
         for change in changes.values():
             entry, record = entries.get(change.id), records[change.id]
             known = self._known(change, record, entry, owners, removed, forced)
+            if isinstance(record, Mapped) and known.refs:
+                record = _with_refs(record, known.refs)
             if (link := links.get(change.id)) is not None:
                 changed = changed_fields(flow, change.record, link) if flow.fields else None
                 known = replace(known, link=link, changed=changed)
@@ -300,9 +315,6 @@ class FlowRun:
             decided = replace(
                 decided, changed=known.changed, seen=seen, modified=change.modified, refs=known.refs
             )
-            if mapped.match and known.refs and decided.mapped is not None:
-                mapped = _with_refs(mapped, known.refs)
-                decided = replace(decided, mapped=mapped)
         kept = change.record if self.job.flow.fields else {}
         name = self._name(change, known)
         return Planned(change.id, change.modified, name, mapped, known, decided, kept)
@@ -330,7 +342,7 @@ class FlowRun:
         )
         if not isinstance(record, Mapped):
             return Known(entry, old_owner=old_owner, tried_keys=tried, forced=forced)
-        refs, missing = self._references(record) if record.refs else ({}, "")
+        refs, missing = self._references(record) if record.refs else ({}, None)
         return Known(
             entry,
             owner=self._owner(record.key, change.id, owners),
@@ -353,16 +365,16 @@ class FlowRun:
         owner = self._owner(key, source_id, owners)
         return owner is None or owner.source_id == source_id
 
-    def _references(self, record: Mapped) -> tuple[dict[str, str], str]:
+    def _references(self, record: Mapped) -> tuple[dict[str, str], Ref | None]:
         """The remote ids of what it refers to, by field, and the first that is not there yet."""
         here, there = self.job.flow.source, self.job.flow.target
         found: dict[str, str] = {}
         for ref in record.refs:
             link = self.job.ledger.links((here, ref.entity), (there, ref.into), [ref.id]).get(ref.id)
             if link is None:
-                return found, f"{ref.entity} {ref.id}"
+                return found, ref
             found[ref.field] = link.id
-        return found, ""
+        return found, None
 
 
 def _keys_in_question(
@@ -382,11 +394,11 @@ def _keys_in_question(
 
 
 def _with_refs(mapped: Mapped, refs: Mapping[str, str]) -> Mapped:
-    """In its keys to match by, `{company}` is the remote id of what it refers to as company."""
+    """`{company}` in its keys to match by becomes the remote id of its company; the digest covers all such ids."""
     match = mapped.match
     for field, target_id in refs.items():
         match = tuple(key.replace(f"{{{field}}}", target_id) for key in match)
-    return replace(mapped, match=match)
+    return replace(mapped, match=match, digest=digest_with(mapped.digest, refs))
 
 
 def _writes(decided: Step | Outcome) -> bool:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mlconnector.decide import Known
+from mlconnector.decide import UNDECIDED, Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
+from mlconnector.ledger.rows import reference_key
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
 from mlconnector.pairs import seen_of, seen_there
 from mlconnector.systems.base import Entity, Prepares, Source, Target
@@ -286,7 +287,7 @@ class Lanes:
 
     def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
         step = plan.decided if isinstance(plan.decided, Step) else None
-        sent = plan.mapped if step is not None or outcome.status in ("unchanged", "failed") else None
+        sent = plan.mapped if step is not None or _is_settled_unsent(outcome) else None
         return Settled(
             source_id=plan.source_id,
             outcome=outcome,
@@ -346,7 +347,9 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
-    """A key that somebody else owns."""
+    """A key that somebody else owns, or the record it refers to that is not there yet."""
+    if outcome.code == "waits-for-reference" and plan.known.missing is not None:
+        return reference_key(plan.known.missing)
     return plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None
 
 
@@ -384,6 +387,11 @@ def _settled_key(plan: Planned, outcome: Outcome) -> str | None:
     if _is_located(outcome) and step is not None and outcome.key in (plan.mapped.key, *step.tried_keys):
         return outcome.key
     return plan.mapped.key if outcome.status in SUCCEEDED else _new_key(plan)
+
+
+def _is_settled_unsent(outcome: Outcome) -> bool:
+    """Whether nothing is to be done about this very content, though nothing was sent."""
+    return outcome.status in ("unchanged", "failed") or outcome.code in UNDECIDED
 
 
 def _is_located(outcome: Outcome) -> bool:

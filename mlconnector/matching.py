@@ -14,6 +14,11 @@ Found = Mapping[str, Sequence[str]]
 """Remote ids by key."""
 NEW = "new"
 """In the memo of a record that a person wants to have made."""
+MAY_BE_THERE = Outcome(
+    "failed",
+    code="may-be-there",
+    reason="it was sent without an answer, and nothing that it is matched by would find it there",
+)
 SHOWN = 5
 """So many candidates are named where one would have to be chosen."""
 
@@ -80,7 +85,9 @@ class Matching:
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
         makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
-        if in_order and (not self._may_have(keys, plan.source_id) or self._is_undecided(free)):
+        if step.again and self.job.flow.fields and not in_order:
+            plan.decided = MAY_BE_THERE
+        elif in_order and (not self._may_have(keys, plan.source_id) or self._is_undecided(free)):
             plan.decided = WAITS
         elif unclear and not self.job.entity.upserts and (free or not makes_none):
             plan.decided = self._undecided(hits, free)

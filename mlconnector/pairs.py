@@ -27,6 +27,11 @@ def field_hash(value: Any) -> str:
     return hashlib.blake2b(_ENCODER.encode(kept), digest_size=6).hexdigest()
 
 
+def digest_with(digest: bytes, refs: Mapping[str, str]) -> bytes:
+    """A digest that changes with the remote ids of what a record refers to, too."""
+    return hashlib.blake2b(digest + _ENCODER.encode(dict(refs)), digest_size=16).digest()
+
+
 def hashes(record: Mapping[str, Any], paths: Collection[str]) -> dict[str, str]:
     """The hash of each of these fields (`custom_fields.Region` is one in an object); a missing one counts as empty."""
     return {path: field_hash(_at(record, path)) for path in sorted(paths)}

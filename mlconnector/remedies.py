@@ -42,6 +42,7 @@ REMEDIES = {
     "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
     "key-released": "Nothing to do: it goes out with the next run.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
+    "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
     "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
     "no-match": "Nothing to do: the next sync makes it new.",

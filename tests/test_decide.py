@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlconnector.decide import WAITS, Known, decide
-from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Skip, Step
+from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
 
 AT_ONCE = timedelta(0)
 NOW = datetime(2026, 7, 1, 8, 0, tzinfo=UTC)
@@ -19,6 +19,7 @@ EARLIER, LATER = "2026-07-01T07:00:00.000Z", "2026-07-01T09:00:00.000Z"
 OLD, NEW = b"o" * 16, b"n" * 16
 ANNA = Mapped("email:anna@nordkran.se", {"FNAME": "Anna"}, NEW)
 LEFT = Skip("excluded", "filtered", leaves=True)
+BOSS = Ref("boss", "boss", "b1", "boss")
 HELD = Outcome("held", code="waits-for-reference", reason="boss b1, which it refers to, is not there yet")
 TAKEN = Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
 GONE = Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
@@ -126,9 +127,9 @@ def test_what_is_created_once_is_never_updated_but_created_if_it_never_was() -> 
 
 
 def test_a_record_whose_references_are_not_linked_is_held_and_told_once() -> None:
-    assert decided(ANNA, missing="boss b1") == HELD
-    assert decided(ANNA, SENT, missing="boss b1") == HELD
-    assert decided(ANNA, row("held", code="waits-for-reference"), missing="boss b1") is None
+    assert decided(ANNA, missing=BOSS) == HELD
+    assert decided(ANNA, SENT, missing=BOSS) == HELD
+    assert decided(ANNA, row("held", code="waits-for-reference"), missing=BOSS) is None
 
 
 LINK = Link("t7", {}, {})
@@ -269,7 +270,7 @@ knowns = st.builds(
     owner=st.none() | rows(anybody),
     old_owner=st.none() | rows(anybody),
     removed=st.none() | rows(st.sampled_from(["c2", "c3"]), ["removed"]),
-    missing=st.sampled_from(["", "boss b1"]),
+    missing=st.sampled_from([None, BOSS]),
     link=st.sampled_from([None, None, Link("t7", {}, {})]),
     changed=st.sampled_from([None, frozenset[str](), frozenset({"name"})]),
     forced=st.booleans(),

@@ -11,7 +11,7 @@ import pytest
 from mlconnector.engine import FlowRun
 from mlconnector.ledger import Pair
 from mlconnector.matching import NEW
-from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome
+from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Ref
 from mlconnector.signals import FromLedger
 from tests.crash.test_two_way import BACK, FORWARD, TwoWay
 
@@ -249,3 +249,88 @@ def test_what_one_flow_settled_is_taken_up_once_by_the_next(desk: Desk) -> None:
     assert posted(desk)["created"] == 1
     assert posted(desk)["read"] == 0
     assert desk.entry("f1", "out.post").target_id == "p-f1"
+
+
+# what is not asked for again
+
+
+def watched(system: Any, name: str) -> list[Any]:
+    """What a method of a toy system is asked for from now on."""
+    asked: list[Any] = []
+    method = getattr(system, name)
+
+    def watching(entity: str, keys: Any) -> Any:
+        asked.append(sorted(keys))
+        return method(entity, keys)
+
+    setattr(system, name, watching)
+    return asked
+
+
+def test_a_record_that_is_to_have_no_counterpart_is_not_searched_for_again(desk: Desk) -> None:
+    ignoring = replace(FORWARD, new="ignore")
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    assert desk.out(flow=ignoring)["skipped"] == 1
+    asked = watched(desk.erp, "find")
+    desk.out("full", flow=ignoring)
+    assert asked == []
+    desk.crm.put("f1", name="Nordost", city="Ulm")
+    desk.out(flow=ignoring)
+    assert asked == [["name:nordos"]]
+
+
+def test_one_without_counterpart_is_kept_in_step_once_it_has_one(desk: Desk) -> None:
+    ignoring = replace(FORWARD, new="ignore")
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.out(flow=ignoring)
+    desk.erp.put("c1", title="NORD", town="Rom")
+    desk.run()
+    desk.out("full", flow=ignoring)
+    assert desk.entry("f1").status == "done" and desk.links() == {"f1": "c1"}
+
+
+def referring(change: Change) -> Mapped:
+    found = FORWARD.map(change)
+    assert isinstance(found, Mapped)
+    return replace(found, refs=(Ref("boss", "boss", "b1", "person"),))
+
+
+def test_a_record_that_waits_for_another_is_not_asked_for_until_that_is_linked(desk: Desk) -> None:
+    flow = replace(FORWARD, map=referring)
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    assert desk.out(flow=flow)["held"] == 1
+    desk.clock.seconds += 1000
+    desk.out(flow=flow)  # the overlap shows it once more
+    desk.clock.seconds += 1000
+    asked = watched(desk.crm, "fetch")
+    desk.out(flow=flow)
+    assert ["f1"] not in asked
+    with desk.opened() as ledger:
+        ledger.link(("crm", "boss"), ("erp", "person"), [Pair("b1", "p1", {}, {})])
+    desk.out(flow=flow)
+    assert ["f1"] in asked and desk.entry("f1").status == "done"
+
+
+def test_a_record_is_sent_again_when_what_it_refers_to_is_another_one_by_now(desk: Desk) -> None:
+    flow = replace(FORWARD, map=referring, fields={})
+    with desk.opened() as ledger:
+        ledger.link(("crm", "boss"), ("erp", "person"), [Pair("b1", "p1", {}, {})])
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.out(flow=flow)
+    assert desk.out("full", flow=flow)["unchanged"] == 1
+    with desk.opened() as ledger:
+        ledger.link(("crm", "boss"), ("erp", "person"), [Pair("b1", "p2", {}, {})])
+    assert desk.out("full", flow=flow)["unchanged"] == 1, "the toy has nothing to write, but it was asked"
+    with desk.opened() as ledger:
+        assert len(ledger.attempts("out", "f1")) == 2
+
+
+def test_what_nothing_would_find_again_is_not_made_twice(desk: Desk) -> None:
+    unmatched = replace(FORWARD, map=lambda change: replace(FORWARD.map(change), match=()))
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.erp.lost = 1
+    desk.out(flow=unmatched)
+    desk.out(flow=unmatched)
+    assert desk.entry("f1").code == "may-be-there" and len(desk.erp.records) == 1
+    desk.out("full", flow=unmatched)
+    assert desk.entry("f1").code == "may-be-there" and len(desk.erp.records) == 1

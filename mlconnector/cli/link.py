@@ -117,12 +117,13 @@ def _link(connection: Connection, bound: BoundFlow, ledger: Ledger, source_id: s
 def _make_new(bound: BoundFlow, ledger: Ledger, source_id: str) -> None:
     """Never for what has a counterpart, or may have one: there would be two."""
     from mlconnector.decide import may_be_there
-    from mlconnector.matching import NEW
+    from mlconnector.matching import MAY_BE_THERE, NEW
 
     flow = bound.flow
     entry = ledger.entries(flow.name, [source_id]).get(source_id)
     ends = (flow.source, flow.entity), (flow.target, flow.into)
-    if (entry is not None and may_be_there(entry)) or ledger.links(*ends, [source_id]):
+    may_be = entry is not None and entry.code != MAY_BE_THERE.code and may_be_there(entry)
+    if may_be or ledger.links(*ends, [source_id]):
         raise ConfigError(
             f"{source_id} has a counterpart already, or may have one",
             hint=f"look at it with: mlconnector explain {source_id}",

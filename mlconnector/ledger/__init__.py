@@ -23,6 +23,7 @@ from mlconnector.ledger.rows import (
     ATTEMPT,
     FORGET,
     JSON,
+    REFERENCE,
     SELECT,
     SETTLE,
     Backfill,
@@ -30,10 +31,11 @@ from mlconnector.ledger.rows import (
     attempt_of,
     entry_of,
     is_new_owner,
+    reference_of,
     row_of,
     stamp,
 )
-from mlconnector.model import LedgerEntry, Left, Link, Outcome, Step
+from mlconnector.model import LedgerEntry, Left, Link, Outcome, Ref, Step
 
 __all__ = ["OPEN", "Backfill", "Ledger", "Pair", "Settled"]
 
@@ -398,10 +400,20 @@ class Ledger:
             "SELECT source_id FROM ledger WHERE flow = ?1 AND status NOT IN ('done', 'skipped')"
             " AND (status = 'held' OR (run_id IS NOT ?2 AND (status IN ('sending', 'unknown')"
             " OR (status = 'failed' AND retry_at IS NOT NULL))))"
-            " AND (retry_at IS NULL OR retry_at <= ?3) ORDER BY updated_at, source_id",
-            (flow, run_id, self._stamp()),
+            " AND (retry_at IS NULL OR retry_at <= ?3) AND coalesce(wants, '') NOT LIKE ?4"
+            " ORDER BY updated_at, source_id",
+            (flow, run_id, self._stamp(), f"{REFERENCE}%"),
         )
         return [row[0] for row in rows]
+
+    def waiting_for_references(self, flow: str) -> list[tuple[str, Ref]]:
+        """Records that wait until another one is linked, each with that one."""
+        rows = self._db.execute(
+            "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
+            " WHERE flow = ? AND wants IS NOT NULL AND wants LIKE ? ORDER BY source_id",
+            (flow, f"{REFERENCE}%"),
+        )
+        return [(source_id, reference_of(wants)) for source_id, wants in rows]
 
     def unsettled(self, flow: str, since: str | None = None, statuses: Sequence[str] = OPEN) -> list[str]:
         """Ids of records that are not settled, or in the given statuses; `since` is the time they got there."""

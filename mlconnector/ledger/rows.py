@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mlconnector.ledger.links import Pair
-from mlconnector.model import LedgerEntry, Outcome, Step, value
+from mlconnector.model import LedgerEntry, Outcome, Ref, Step, value
 
 COLUMNS = tuple(f.name for f in fields(LedgerEntry))
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM ledger"  # noqa: S608 - column names of ours
@@ -73,6 +73,22 @@ class Backfill:
     cursor: str | None
     read: int
     started_at: str
+
+
+REFERENCE = "ref:"
+"""Stands before the record that another one waits for, in `wants`."""
+
+
+def reference_key(ref: Ref) -> str:
+    """What is stored of a reference that is waited for: `ref:organization/9>customer`."""
+    return f"{REFERENCE}{ref.entity}/{ref.id}>{ref.into}"
+
+
+def reference_of(key: str) -> Ref:
+    """The reference that such a key stands for."""
+    entity, _, rest = key.removeprefix(REFERENCE).partition("/")
+    id_, _, into = rest.rpartition(">")
+    return Ref("", entity, id_, into)
 
 
 def is_new_owner(one: Settled) -> bool:
