@@ -553,7 +553,7 @@ def _followers(bound: BoundFlow) -> Iterator[BoundFlow]:
             on_exclude="ignore",
             follows=name,
         )
-        yield BoundFlow(flow, flow.name, bound.options, {}, {})
+        yield BoundFlow(flow, bound.kind, bound.options, {}, {})
 
 
 def _place(bound: BoundFlow) -> tuple[str, str, str]:

@@ -181,7 +181,12 @@ def _is_problem(outcome: Outcome) -> bool:
 
 def _note(flow: str, one: Settled) -> Note:
     outcome = one.outcome
-    key = one.key or one.wants or (one.before.target_key if one.before else None) or ""
+    key = (
+        one.key
+        or (one.wants if one.outcome.code == "key-taken" else "")
+        or (one.before.target_key if one.before else None)
+        or ""
+    )
     planned = outcome.status == "planned"
     return Note(
         flow=flow,

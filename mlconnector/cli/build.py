@@ -104,7 +104,7 @@ def keeps_links(connection: Connection, bound: BoundFlow) -> bool:
     """
     from mlconnector.flows import FLOWS
 
-    referred_to = FLOWS[bound.kind].then is not None if bound.kind in FLOWS else False
+    referred_to = FLOWS[bound.kind].then is not None and not bound.flow.follows
     return (
         bool(bound.flow.fields) or referred_to or any(_is_before(bound, other) for other in connection.flows)
     )

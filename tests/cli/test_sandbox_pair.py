@@ -44,8 +44,8 @@ def test_what_it_prints_works_in_this_order(sandbox: Open) -> None:
         sandbox.run(line) for line in sandbox.lines("mlconnector -c ")
     ]
     assert check.returncode == 0, check.stdout + check.stderr
-    assert "organizations_to_customers: 7 would be linked" in look.stdout, look.stderr
-    assert "organizations_to_customers: 7 linked" in adopt.stdout, adopt.stderr
+    assert "organizations_to_customers: 8 would be linked" in look.stdout, look.stderr
+    assert "organizations_to_customers: 8 linked" in adopt.stdout, adopt.stderr
     assert sync.returncode == 1 and "deals_to_documents: 3 created" in sync.stdout, sync.stderr
     assert "deals_to_documents" in status.stdout
     assert "lines.1.quantity = 20" in explain.stdout and explain.returncode == 0, explain.stderr
