@@ -136,40 +136,31 @@ class PairMachine(RuleBasedStateMachine):
                 self._move(deal, "win")
 
     @rule(
-        firm=PLACE,
-        price=st.sampled_from(PRICES),
-        kind=st.sampled_from(["lost-answer", "cut", "drop", "status"]),
-        path=st.sampled_from(["batch", "salesOrders$|salesInvoices$", "NAV", "sales"]),
+        kind=st.sampled_from(["lost-answer", "lost-answer", "cut", "drop", "status"]),
+        path=st.sampled_from(["salesOrders$|salesInvoices$|batch", "NAV"]),
         steps=st.none() | st.integers(30, 120),
-        then=st.sampled_from(["", *STATES]),
-        act=st.sampled_from(["", *ACTS]),
+        meanwhile=st.sampled_from(["", "reopen", "delete", "delete_draft", "release", "post", "edit_line"]),
         seconds=st.sampled_from([1, 700]),
     )
-    def win_in_trouble(
-        self,
-        firm: int,
-        price: float,
-        kind: Any,
-        path: str,
-        steps: int | None,
-        then: str,
-        act: str,
-        seconds: int,
-    ) -> None:
-        """A deal is won, its document or posting gets into trouble, and people go on before the next run does."""
+    def win_in_trouble(self, kind: Any, path: str, steps: int | None, meanwhile: str, seconds: int) -> None:
+        """A deal is won, its document or posting gets into trouble, and people go on before the next run does.
+
+        In the end it is won in any case, with another quantity.
+        """
         self.the_line_is_good_again()
-        self.loop.erp.fault(kind, path=path, status=503, times=1)
-        self.add_deal(firm, [price], 5 if price == 100 else 0, False, True)
+        self.loop.erp.fault(kind, method="POST", path=path, status=503, times=2)
+        self.add_deal(0, [100.0], 5, False, True)
         self._run("sync", steps)
         self.loop.erp.faults.clear()
         last = len(self.people.records("deal")) - 1
-        if then:
-            self.move_deal(last, then)
-        if act:
-            self.handle_document(-1, act, 2)
+        if meanwhile in ("reopen", "delete"):
+            self.move_deal(last, meanwhile)
+        elif meanwhile:
+            self.handle_document(-1, meanwhile, 2)
         self.run("sync", seconds)
-        if then and then != "win":
-            self.move_deal(last, "win")
+        self.move_deal(last, "restore" if meanwhile == "delete" else "win")
+        self.change_lines(last, 100.0, 2, 1)
+        self.run("sync", seconds)
 
     @rule(place=PLACE, what=st.sampled_from(STATES))
     def move_deal(self, place: int, what: str) -> None:
@@ -266,10 +257,19 @@ class PairMachine(RuleBasedStateMachine):
                 self.desk.edit_line(row["number"], 10_000, quantity=quantity)
             elif act == "delete_line":
                 self.desk.delete_line(row["number"], 10_000)
-            elif act == "delete_draft" and row["status"] != "Draft":
-                return
+            elif act == "delete_draft":
+                if row["status"] == "Draft":
+                    self._delete_draft(row)
             else:
                 getattr(self.desk, act)(row["number"])
+
+    def _delete_draft(self, row: Any) -> None:
+        """One that went away before any run saw that it had been made is made again, and nobody can help it."""
+        number = row["externalDocumentNumber"]
+        entry = self.loop.entries("deals_to_documents", [number[3:]]).get(number[3:])
+        if entry is None or entry.target_id is None:
+            self.loop.erp.made.spare[f"document {number}"] += 1
+        self.desk.delete_draft(row["number"])
 
     # what the network does
 
@@ -430,4 +430,4 @@ def _is_near(one: Any, other: Any) -> bool:
     return abs(Decimal(str(one)) - Decimal(str(other))) <= Decimal("0.05")
 
 
-TestPair: Callable[..., Any] = configured(PairMachine, 15, 20)
+TestPair: Callable[..., Any] = configured(PairMachine, 25, 20)
