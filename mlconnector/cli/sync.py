@@ -10,6 +10,7 @@ import click
 
 from mlconnector.cli.moments import Duration
 from mlconnector.cli.options import Command, Common
+from mlconnector.errors import Stop, StoppedError
 
 if TYPE_CHECKING:
     from mlconnector.engine import FlowRun
@@ -89,10 +90,11 @@ def command(
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")
-    from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.build import Order, run_flows, utc_now
     from mlconnector.cli.origin import forget_left_place
     from mlconnector.cli.records import find_ids, not_found
     from mlconnector.cli.stop import stop_on_signals
+    from mlconnector.cli.told import forget_told, was_told
 
     found: list[str] = []
 
@@ -129,7 +131,13 @@ def command(
     if jitter:
         with stop_on_signals() as stopping:
             stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
-    code = run_flows(common, order, act)
+    try:
+        code = run_flows(common, order, act)
+    except Stop as error:
+        if not isinstance(error, StoppedError):
+            error.is_old = was_told(common.connection, str(error), utc_now) or error.is_old
+        raise
+    forget_told(common.connection)
     if records and not found:
         raise not_found(records)
     return code

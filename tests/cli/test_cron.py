@@ -144,11 +144,19 @@ def test_of_the_runs_that_find_the_same_one_under_way_the_first_mails(world: Wor
             assert "another run" in world.run(*words).stderr, "a person asked"
 
 
-def test_a_mistake_in_the_file_is_told_at_each_run(world: World) -> None:
-    world.file.write_text(world.file.read_text() + "colour: red\n")
+def test_a_mistake_in_the_file_is_told_once_a_day_and_anew_once_it_was_gone(world: World) -> None:
+    text = world.file.read_text()
     for _ in range(2):
-        result = world.run("sync")
-        assert result.exit_code == 2 and "nordkran.yaml:11:1: colour: unknown setting" in result.stderr
+        world.file.write_text(text + "colour: red\n")
+        said = [world.run("sync") for _ in range(3)]
+        assert [result.exit_code for result in said] == [2, 2, 2]
+        assert ["colour: unknown setting" in result.stderr for result in said] == [True, False, False]
+        assert "colour: unknown setting" in world.run("sync", "-v").stderr
+        assert "colour: unknown setting" in world.run("check").stderr
+        world.file.write_text(text + "size: 3\n")
+        assert "size: unknown setting" in world.run("sync").stderr, "another one is news"
+        world.file.write_text(text)
+        assert world.run("sync").exit_code == 0
 
 
 def test_a_system_that_stays_down_is_told_once_a_day(world: World) -> None:
