@@ -45,7 +45,10 @@ class Source(Protocol):
         ...
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """These records as they are now, in any order, each id exactly once; gone comes as kind="delete"."""
+        """These records as they are now, in any order, each id exactly once; gone comes as kind="delete".
+
+        What may only be hidden is an upsert whose record raises Rejected when it is looked into.
+        """
         ...
 
     def shift(self, checkpoint: str, overlap: timedelta) -> str:
@@ -81,10 +84,22 @@ class Prepares(Protocol):
 
 @runtime_checkable
 class Placed(Protocol):
-    """A target that can say, before its first write, where its remote ids belong."""
+    """A target or source that can say, before the first write or read, where its ids belong."""
 
     def place(self) -> str:
-        """What nothing of the same name has elsewhere, such as the id of an audience; raises Stop or Later."""
+        """What nothing of the same name has elsewhere, such as the id of an audience; raises Stop or Later.
+
+        Asked once a run of a target, once a flow of a source; "" if the connection file says it (`System.origin`).
+        """
+        ...
+
+
+@runtime_checkable
+class Requires(Protocol):
+    """A system (a Connected) that knows something which the options of a flow must agree with."""
+
+    def require(self, flow: Flow, options: Any) -> None:
+        """Called before the first write of a flow from or to it; raises ConfigError, Stop or Later."""
         ...
 
 

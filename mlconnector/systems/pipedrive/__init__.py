@@ -96,7 +96,7 @@ def _problems(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _origin(settings: Any) -> Mapping[str, str]:
-    """The company's address; which company a token belongs to is not known before it is used (see Writer.place)."""
+    """The company's address; which company a token belongs to is not known before it is used (see `place`)."""
     return {"company": settings.company_domain.lower() or settings.base_url.rstrip("/")}
 
 

@@ -36,10 +36,7 @@ class Pipedrive:
 
     def source(self, flows: Sequence[Flow]) -> Source:
         """A reader of the entities and fields that these flows map, and no others."""
-        paths: dict[str, frozenset[str]] = {}
-        for flow in flows:
-            paths[flow.entity] = paths.get(flow.entity, frozenset()) | flow.paths
-        return Reader(self._api, self._settings, self._tools.now, self._definitions.__getitem__, paths)
+        return Reader(self._api, self._settings, self._tools.now, self._definitions.__getitem__, flows)
 
     def target(self, flow: Flow, options: Any) -> Target:
         """A writer of organizations or products, which settles conflicts as the flow says."""

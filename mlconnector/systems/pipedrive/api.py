@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mlconnector.auth import KeyHeader, Token
-from mlconnector.errors import ConfigError
+from mlconnector.errors import ConfigError, Later
 from mlconnector.http import Answer, Credentials, Http, Limits
 from mlconnector.model import Tools
 from mlconnector.systems.pipedrive import API, Settings
@@ -168,7 +168,10 @@ class Api:
 
     def _judge(self, answer: Answer) -> Exception | None:
         self.budget.note(answer)
-        return verdict(answer, login=self._settings.login)
+        error = verdict(answer, login=self._settings.login)
+        if isinstance(error, Later):
+            self.budget.keep_away(error, answer)
+        return error
 
 
 def base_url(settings: Settings) -> str:

@@ -47,6 +47,7 @@ class Budget:
         self.limit = settings.daily_tokens
         self.left: int | None = None
         """Tokens left to the company; None where Pipedrive did not say."""
+        self._away: tuple[datetime, Later] | None = None
 
     @property
     def floor(self) -> int:
@@ -59,9 +60,12 @@ class Budget:
         return None if self.left is None else self.left - self.floor
 
     def admit(self, method: str, path: str) -> None:
-        """Raises Later if this call would take what is not this connection's."""
+        """Raises Later if this call would take what is not this connection's, or Pipedrive said to keep away."""
         cost = cost_of(method, path)
         with self._lock:
+            if self._away is not None and self._now() < self._away[0]:
+                said = self._away[1]
+                raise Later(said.message, hint=said.hint, request_id=said.request_id, retry_at=said.retry_at)
             if self.free is not None and cost > self.free:
                 raise self._over(
                     f"{self.left} of the company's {self.limit} tokens are left today", "daily_floor"
@@ -76,6 +80,12 @@ class Budget:
             self.limit = _number(answer, "limit") or self.limit
             left = _number(answer, "remaining")
             self.left = self.left if left is None else left
+
+    def keep_away(self, error: Later, answer: Answer) -> None:
+        """No call before the time that the error names, by the clock of who named it (8.5)."""
+        now = self._now()
+        if error.retry_at is not None:
+            self._away = (now + (error.retry_at - (answer.date() or now)), error)
 
     def _over(self, state: str, setting: str) -> Later:
         return Later(

@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
+
 from mlconnector.errors import ConfigError, Rejected
 from mlconnector.systems.pipedrive.api import Record
 from mlconnector.systems.pipedrive.fields import Definitions, Field
@@ -152,10 +154,13 @@ def drop(record: Record, names: Collection[str]) -> Record:
     return left
 
 
-def number(value: Any) -> int | float:
-    """A JSON number of a Decimal: no more digits than it has."""
+def number(value: Any) -> int | msgspec.Raw:
+    """A JSON number of a Decimal, digit by digit: a float has room for 15 of them. Rejected for NaN and the like."""
     amount = Decimal(value)
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
+    if not amount.is_finite():
+        raise Rejected(f"{amount} is no amount", code="wrong-type")
+    whole = amount == amount.to_integral_value()
+    return int(amount) if whole else msgspec.Raw(format(amount, "f").rstrip("0").encode())
 
 
 def merged_prices(ours: Any, theirs: Any) -> list[Record]:

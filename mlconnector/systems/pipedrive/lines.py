@@ -15,6 +15,7 @@ PRODUCTS_A_CALL = 100
 CENT = Decimal("0.005")
 """A smaller difference is one of rounding."""
 MOST_CODES = 20_000
+WENT_AWAY = ("not-found", "record-deleted")
 
 
 class Lines:
@@ -26,7 +27,10 @@ class Lines:
         self._codes: dict[int, str | None] = {}
 
     def attach(self, deals: Sequence[Record]) -> None:
-        """`products` in the order of the deal; `discounts` is asked for only where the lines' sum is not the value."""
+        """`products` in the order of the deal; `discounts` is asked for only where the lines' sum is not the value.
+
+        Rejected not-found or record-deleted if one of the deals went away meanwhile: then none may be used.
+        """
         for start in range(0, len(deals), DEALS_A_CALL):
             chunk = deals[start : start + DEALS_A_CALL]
             lines = self._lines_of([deal["id"] for deal in chunk])
@@ -73,8 +77,8 @@ class Lines:
             try:
                 page, _ = self._api.page(path, asked)
             except Rejected as error:
-                if error.code == "not-found":  # the deal went away between two calls
-                    return []
+                if error.code in WENT_AWAY:  # never "no lines": they may be those of a hundred deals
+                    raise
                 raise ConfigError(error.message, hint="run: mlconnector check") from None
             rows |= {row["id"]: row for row in page.data or ()}
             if not page.next_cursor or page.next_cursor == cursor:

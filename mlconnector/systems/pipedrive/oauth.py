@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +16,7 @@ from mlconnector.systems.pipedrive import Settings
 from mlconnector.systems.pipedrive.verdict import SYSTEM, login_verdict
 
 TOKEN = "/oauth/token"  # noqa: S105 - a path
+_ORIGIN = re.compile(r"https://([a-z0-9-]+\.)+pipedrive\.com", re.ASCII | re.IGNORECASE)
 
 
 class _Tokens(msgspec.Struct):
@@ -92,6 +93,8 @@ class Grant:
 
 
 def is_trusted(api_domain: str) -> bool:
-    """Whether the origin that came with a token is one of Pipedrive's: tokens go nowhere else (1.1)."""
-    parts = urlsplit(api_domain)
-    return parts.scheme == "https" and (parts.hostname or "").endswith(".pipedrive.com") and not parts.path
+    """Whether the origin that came with a token is one of Pipedrive's: tokens go nowhere else (1.1).
+
+    A plain host and nothing around it: what is before an @ or behind a backslash is another host to another reader.
+    """
+    return _ORIGIN.fullmatch(api_domain) is not None

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from mlconnector.errors import ConfigError, Rejected, Stop
+from mlconnector.errors import ConfigError, Later, Rejected, Stop
 from mlconnector.http import Answer
-from mlconnector.model import Batch, Change
+from mlconnector.model import Batch, Change, Flow
 from mlconnector.systems.pipedrive import Settings
 from mlconnector.systems.pipedrive.api import PLURAL, Api, Record
 from mlconnector.systems.pipedrive.fields import Definitions
@@ -53,7 +53,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Reader:
-    """The `Source`, which also `Resolves`. `paths` are the fields to ask for, by entity; those alone are read."""
+    """The `Source`, which also `Resolves`. The fields that `flows` map are read, and no others."""
 
     def __init__(
         self,
@@ -61,13 +61,21 @@ class Reader:
         settings: Settings,
         now: Callable[[], datetime],
         definitions: Callable[[str], Definitions],
-        paths: Mapping[str, frozenset[str]],
+        flows: Sequence[Flow],
     ) -> None:
         self._api = api
         self._settings = settings
         self._now = now
+        paths: dict[str, frozenset[str]] = {}
+        for flow in flows:
+            paths[flow.entity] = paths.get(flow.entity, frozenset()) | flow.paths
         self._shapes = {kind: Shape(definitions(kind), wanted) for kind, wanted in paths.items()}
         self._lines = Lines(api, with_codes="product" in paths)
+        days = [flow.first_day for flow in flows if flow.entity == "deal"]
+        self._first_day = min((day.isoformat() for day in days if day), default="") if all(days) else ""
+        self._company = ""
+        self._shifted: dict[str, datetime] = {}
+        """What `shift` gave, with the checkpoint that it was made of."""
 
     def read(
         self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
@@ -92,7 +100,11 @@ class Reader:
                     yield Batch(changes, cursor=msgspec.json.encode(place).decode())
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """These records as they are now; what is deleted or not there comes as a delete (9.1)."""
+        """These records as they are now; what is deleted or not there comes as a delete (9.1).
+
+        A deal that is not there may be hidden from this user, and its document would go: it comes as Unreadable, unless
+        Pipedrive says that it was deleted (trap 18).
+        """
         wanted = list(dict.fromkeys(ids))
         if strange := [id_ for id_ in wanted if not id_.isdecimal()]:
             raise ConfigError(
@@ -110,9 +122,18 @@ class Reader:
                 odd = Change(entity, id_, "upsert", None, row) if isinstance(row, Unreadable) else odd
                 yield odd or changes[id_]
 
+    def place(self) -> str:
+        """The company's id (2 tokens, once): whose a token is stands in no file, unless company_domain does."""
+        if not self._settings.company_domain and not self._company:
+            self._company = str(self._api.me()[0].get("company_id", ""))
+        return self._company
+
     def shift(self, checkpoint: str, overlap: timedelta) -> str:
         """The checkpoint moved back, in UTC and whole seconds."""
-        return show_moment(_moment(checkpoint) - overlap)
+        moment = _moment(checkpoint)
+        since = show_moment(moment - overlap)
+        self._shifted[since] = moment
+        return since
 
     def resolve(self, entity: str, text: str) -> Sequence[str]:
         """Ids by id, name, title, product code or e-mail address."""
@@ -150,9 +171,15 @@ class Reader:
         return [Leg("/deals", params), Leg("/deals/archived", params)]
 
     def _daily_legs(self, entity: str, since: str | None, until: str | None) -> list[Leg]:
-        """Deals that were won lately and did not change since `since`: on the first read of a day (trap 3)."""
+        """Deals that were won lately and did not change since `since`: on the first read of a day (trap 3).
+
+        The day of the read before is that of its checkpoint, without the overlap and LATE taken off.
+        """
         now, days = self._now(), timedelta(days=self._settings.lines_days)
-        if entity != "deal" or not since or until or _moment(since).date() >= now.date():
+        if entity != "deal" or not since or until:
+            return []
+        before = self._shifted.get(since) or _moment(since)
+        if (before.astimezone(UTC) + LATE).date() >= now.date():
             return []
         won_since = show_moment(now - days)
         window = {"updated_since": won_since, "updated_until": show_moment(_moment(since)), "status": "won"}
@@ -206,9 +233,9 @@ class Reader:
     def _shown(self, entity: str, rows: Sequence[Record]) -> Iterator[Change]:
         """Raw rows as changes, won deals with their lines."""
         there = [self._shapes[entity].show(row) for row in rows if not is_deleted(row)]
-        if entity == "deal":
-            self._lines.attach([deal for deal in there if deal.get("status") == "won"])
-        shown = {record["id"]: record for record in there}
+        won = [record for record in there if entity == "deal" and self._has_lines(record)]
+        away = self._attach_lines(won)
+        shown = {record["id"]: away.get(str(record["id"]), record) for record in there}
         for row in rows:
             record = shown.get(row["id"])
             id_, stamp = str(row["id"]), stamp_of(row)
@@ -218,12 +245,41 @@ class Reader:
                 else Change(entity, id_, "upsert", stamp, record)
             )
 
+    def _has_lines(self, deal: Record) -> bool:
+        """Whether its lines are wanted: it is won, and not before the first day of all flows."""
+        day = str(deal.get("local_won_date") or deal.get("won_time") or "")[:10]
+        return deal.get("status") == "won" and not (day and day < self._first_day)
+
+    def _attach_lines(self, won: Sequence[Record]) -> dict[str, Unreadable | None]:
+        """Puts the lines into won deals; those that went away since they were listed, as `fetch_records` has them.
+
+        Later if the lines of deals that are there are not found: a deal is not taken for one without lines.
+        """
+        try:
+            self._lines.attach(won)
+        except Rejected as error:
+            log.info("%s: lines are not found (%s), the deals are looked for", SYSTEM, error.request_id)
+        else:
+            return {}
+        found = fetch_records(self._api, "deal", [str(deal["id"]) for deal in won], {})
+        away = {id_: row for id_, row in found.items() if row is None or isinstance(row, Unreadable)}
+        try:
+            self._lines.attach([deal for deal in won if str(deal["id"]) not in away])
+        except Rejected as error:
+            raise Later(
+                f"{SYSTEM}: the lines of deals are not found, though the deals are ({error.status})",
+                hint="the next run asks again; if it stays so, report the request id to Pipedrive",
+                request_id=error.request_id,
+            ) from None
+        return away
+
 
 def fetch_records(
     api: Api, kind: str, ids: Sequence[str], params: Mapping[str, str]
 ) -> dict[str, Record | Unreadable | None]:
     """Up to a hundred raw records by id: None for what is not there or lies in the bin, as lists leave both out.
 
+    For a deal None says that it was deleted; one that is not there is Unreadable.
     A list of ids costs ten times a single record. Of deals those in the archive are on another list, at twice that.
     """
     found: dict[str, Record | Unreadable | None] = {}
@@ -251,10 +307,22 @@ def _fetch_one(api: Api, kind: str, id_: str) -> Record | Unreadable | None:
     try:
         row = api.record(kind, id_)
     except Rejected as error:
+        if kind == "deal" and error.code == "not-found":
+            return Unreadable(_not_visible(error))
         if error.code in ("not-found", "record-deleted"):
             return None
         return Unreadable(error)
     return None if is_deleted(row) else row
+
+
+def _not_visible(error: Rejected) -> Rejected:
+    return Rejected(
+        f"{SYSTEM}: it is not there for this user: hidden, or deleted more than 30 days ago",
+        code="not-visible",
+        answer=error.answer,
+        status=error.status,
+        request_id=error.request_id,
+    )
 
 
 def show_moment(moment: datetime) -> str:

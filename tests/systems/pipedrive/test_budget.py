@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,22 @@ def test_cloudflare_s_page_ends_the_flow(client: Client) -> None:
     with pytest.raises(Later, match="Cloudflare"):
         list(client.reader(PERSONS).read("person", None))
     assert len(client.crm.log) == 1
+
+
+@pytest.mark.parametrize(("kind", "status"), [("html", 403), ("status", 429)])
+def test_after_cloudflare_s_page_or_a_spent_day_the_other_flows_send_nothing(
+    client: Client, kind: Any, status: int
+) -> None:
+    client.crm.fault(kind, status=status, retry_after=3600 if status == 429 else None)
+    client.behind = -3600.0
+    connected = client.connect()
+    for _ in range(2):
+        with pytest.raises(Later) as caught:
+            list(connected.source([PERSONS]).read("person", None))
+        assert caught.value.retry_at and caught.value.retry_at > NOON
+    assert len(client.crm.log) == 1
+    client.crm.clock.advance(86_400)
+    assert list(connected.source([PERSONS]).read("person", None))
 
 
 def test_what_was_written_before_the_tokens_ran_out_is_told(client: Client) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from mlconnector.systems.pipedrive.emulator import Pipedrive
+from mlconnector.cli.records import is_there
+from mlconnector.errors import Later, Rejected
+from mlconnector.systems.pipedrive.emulator import SECOND_TOKEN, Pipedrive
 from tests.systems.pipedrive.connecting import Client, changes, flow, ids, running
 
 NOON = datetime(2026, 7, 21, 12, 0, tzinfo=UTC)
@@ -104,6 +108,22 @@ def test_discounts_are_asked_for_only_where_the_sum_is_not_the_value(client: Cli
     assert [path for path in client.paths() if "discounts" in path] == [f"/deals/{discounted}/discounts"]
 
 
+def test_lines_and_discounts_of_deals_that_were_won_before_the_first_day_are_not_asked_for(
+    client: Client,
+) -> None:
+    old = sold(client, 10)
+    client.crm.people.discount(old, 5)
+    client.crm.clock.advance(86_400)
+    new = sold(client, 20)
+    late, early = (replace(DEALS, first_day=date(2026, 7, day)) for day in (22, 21))
+    found = changes(list(client.reader(late).read("deal", None)))
+    assert ("products" in found[str(old)].record, len(found[str(new)].record["products"])) == (False, 1)
+    assert [one.query["deal_ids"] for one in client.crm.log if one.path.endswith("/products")] == [str(new)]
+    assert not [path for path in client.paths() if "discounts" in path]
+    for others in ([late, early], [late, DEALS]):
+        assert "products" in changes(list(client.reader(*others).read("deal", None)))[str(old)].record
+
+
 def test_a_disabled_line_does_not_count_for_the_sum(client: Client) -> None:
     deal = sold(client, 10, 20)
     client.crm.people.edit_line(deal, 2, is_enabled=False)
@@ -116,6 +136,35 @@ def test_lines_come_in_hundreds_of_deals_whatever_their_number(client: Client) -
     found = changes(list(client.reader(DEALS).read("deal", None)))
     assert {len(one.record["products"]) for one in found.values()} == {6}
     assert client.paths().count("/deals/products") == 3  # 600 lines of 100 deals are two pages
+
+
+def test_a_call_for_lines_that_is_answered_404_once_leaves_no_deal_without_lines(client: Client) -> None:
+    sold(client, 10), sold(client, 20, 30)
+    client.crm.fault("status", path="/deals/products", status=404, times=1)
+    found = changes(list(client.reader(DEALS).read("deal", None)))
+    assert [len(one.record["products"]) for one in found.values()] == [1, 2]
+
+
+def test_lines_that_stay_not_found_end_the_flow(client: Client) -> None:
+    sold(client, 10)
+    client.crm.fault("status", path="/deals/products", status=404, times=0)
+    with pytest.raises(Later, match="lines of deals are not found"):
+        list(client.reader(DEALS).read("deal", None))
+
+
+@pytest.mark.parametrize(("goes", "kind"), [("delete", "delete"), ("hide", "upsert")])
+def test_a_deal_that_goes_away_between_its_list_and_its_lines_goes_alone(
+    client: Client, goes: str, kind: str
+) -> None:
+    deals = [sold(client, 10), sold(client, 20)]
+    client.secrets["api_token"] = SECOND_TOKEN
+    reader = client.reader(DEALS)
+    listed = [client.crm.people.record("deal", one) for one in deals]
+    getattr(client.crm.people, goes)("deal", deals[0])
+    client.crm.fault("status", path="/deals/products", status=404, times=1)
+    away, there = reader._shown("deal", listed)
+    assert (away.kind, is_there(away)) == (kind, False)
+    assert len(there.record["products"]) == 1
 
 
 def test_lines_know_the_code_of_their_product_where_products_are_read_too(client: Client) -> None:
@@ -135,6 +184,22 @@ def test_the_first_read_after_midnight_looks_at_the_lines_of_deals_won_lately_ag
     assert read(client, "2026-07-22T00:10:00Z") == {}
     found = changes(list(client.reader(DEALS).read("deal", since)))
     assert found[str(lately)].record["products"][0]["comments"] == "in blue"
+
+
+def test_the_second_look_comes_once_a_day_though_the_overlap_reaches_back_over_midnight(
+    client: Client,
+) -> None:
+    sold(client, 10)
+    client.crm.clock.advance(12 * 3600 + 10)  # ten seconds past midnight
+    overlap = timedelta(minutes=10)
+    looks, checkpoint = [], "2026-07-21T23:55:00Z"
+    for _ in range(3):
+        reader = client.reader(DEALS)
+        batches = list(reader.read("deal", reader.shift(checkpoint, overlap)))
+        looks.append(ids(batches))
+        checkpoint = str(batches[-1].checkpoint)
+        client.crm.clock.advance(300)
+    assert looks == [["1"], [], []]
 
 
 def test_the_second_look_is_for_so_many_days_and_for_won_deals_only(client: Client) -> None:
@@ -163,8 +228,30 @@ def test_archived_and_deleted_deals_are_found_by_id(client: Client) -> None:
     client.crm.people.archive(2), client.crm.people.delete("deal", 3)
     found = list(client.reader(DEALS).fetch("deal", [str(one) for one in range(1, 7)]))
     kinds = {one.id: one.kind for one in found}
-    assert kinds == {"1": "upsert", "2": "upsert", "3": "delete", "4": "upsert", "5": "upsert", "6": "delete"}
-    assert all("products" in one.record for one in found if one.kind == "upsert")
+    assert kinds == {"1": "upsert", "2": "upsert", "3": "delete", "4": "upsert", "5": "upsert", "6": "upsert"}
+    assert all("products" in one.record for one in found if one.id in "1245")
+
+
+@pytest.mark.parametrize("how", ["record", "error"])
+def test_a_deal_that_pipedrive_says_was_deleted_is_gone(client: Client, how: Any) -> None:
+    client.crm.people.delete("deal", sold(client, 10))
+    client.crm.switches.get_deleted = how
+    (change,) = client.reader(DEALS).fetch("deal", ["1"])
+    assert change.kind == "delete"
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_a_deal_that_this_user_does_not_see_any_more_is_not_taken_for_deleted(
+    client: Client, others: int
+) -> None:
+    client.crm.people.hide("deal", sold(client, 10))
+    seen = [str(sold(client, 20)) for _ in range(others)]
+    client.secrets["api_token"] = SECOND_TOKEN
+    hidden, *rest = client.reader(DEALS).fetch("deal", ["1", *seen])
+    assert [one.kind for one in (hidden, *rest)] == ["upsert"] * (1 + others)
+    with pytest.raises(Rejected) as caught:
+        hidden.record["status"]
+    assert caught.value.code == "not-visible" and not is_there(hidden)
 
 
 def test_a_thousand_won_deals_cost_twenty_for_each_hundred_of_lines_and_the_lists(client: Client) -> None:

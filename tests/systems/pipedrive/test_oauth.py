@@ -188,6 +188,11 @@ def test_two_that_need_a_token_at_once_ask_one_after_the_other(client: Client) -
         ("https://acme.pipedrive.com.evil.example", False),
         ("https://evilpipedrive.com", False),
         ("https://acme.pipedrive.com@evil.example", False),
+        ("https://evil.example\\@acme.pipedrive.com", False),
+        ("https://evil.example@acme.pipedrive.com", False),
+        ("https://acme.pipedrive.com:8443", False),
+        ("https://evil.example#.pipedrive.com", False),
+        ("https://acme.pipedrive.com\n", False),
         ("", False),
     ],
 )

@@ -94,6 +94,21 @@ def test_a_created_product_has_its_prices_and_is_shown_as_the_source_shows_it(cl
     assert client.crm.people.record("product", 1)["prices"][0]["currency"] == "EUR"
 
 
+def test_amounts_are_sent_digit_by_digit(client: Client) -> None:
+    amount = Decimal("1234567890123456.7800")
+    price = {"currency": "EUR", "price": Decimal("1000.80"), "cost": Decimal("12.00")}
+    client.one(create({"name": "Desk", "prices": [price]}), "product")
+    client.one(create({"name": "A", "custom_fields.Credit limit": {"value": amount, "currency": "EUR"}}))
+    product, organization = (body for _, body in sent(client))
+    assert '"price":1000.8,"cost":12}' in product
+    assert '"value":1234567890123456.78,' in organization
+
+
+def test_what_is_no_amount_is_refused_before_it_is_sent(client: Client) -> None:
+    refused = client.one(create({"name": "A", "custom_fields.Weight": Decimal("NaN")}))
+    assert (refused.status, refused.code, sent(client)) == ("failed", "wrong-type", [])
+
+
 def test_empty_values_are_not_sent_with_a_creation(client: Client) -> None:
     client.one(create({"name": "A", "address.locality": None, "custom_fields.Region": ""}))
     assert sent(client) == [("POST", '{"name":"A"}')]
