@@ -482,6 +482,7 @@ class _Reading:
             rules=digest({"map": rules, "options": own}).hex() if kind.paired else "",
             new=own.get("new", "create"),
             needs=kind.needs(compiled),
+            first_day=own.get("won_since"),
         )
         return BoundFlow(flow, kind.name, options, rules, when)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, Protocol, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -219,7 +219,7 @@ class Flow:
     where the counterpart may be changed by others: by name in the body the source fields it is made of. `rules` is a
     text that changes with the mapping. `follows` names the flow whose settled records this one takes up (a document
     that is posted); nothing is read from the source for it. `new: ignore` makes no counterpart for a record that has
-    none.
+    none. What happened before `first_day` makes nothing: a source need not read what belongs to it.
     """
 
     name: str
@@ -238,6 +238,7 @@ class Flow:
     follows: str = ""
     needs: frozenset[str] = frozenset()
     new: Literal["create", "ignore"] = "create"
+    first_day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

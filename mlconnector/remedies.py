@@ -43,6 +43,8 @@ REMEDIES = {
     "key-released": "Nothing to do: it goes out with the next run.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
+    "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct the number"
+    " that is wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
     "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
     "no-match": "Nothing to do: the next sync makes it new.",
@@ -106,7 +108,9 @@ REMEDIES = {
     "currency-differs": "Change the currency of the deal or of the customer (or see currency_differs), then: {replay}",
     "document-released": "Change the document in Business Central by hand, or reopen it there, then: {replay}",
     "document-posted": "Correct or credit the invoice in Business Central by hand.",
-    "document-touched": "Delete the draft in Business Central by hand if it should go.",
+    "document-not-ours": "Delete it in Business Central, or give it another external number, or make it say what the"
+    " deal does; then: {replay}",
+    "document-touched": "Finish the draft in Business Central by hand: post it there, or delete it.",
     "not-won-any-more": "Delete the draft in Business Central by hand, or set on_unwon: delete.",
     "nothing-to-post": "Give the document lines with a quantity in Business Central, then: {replay}",
     "posting-refused": "Read the reason; complete the set-up in Business Central, then: {replay}",
@@ -119,6 +123,7 @@ REMEDIES = {
     "plan-limit": "Delete what is not needed in Pipedrive, or take a larger plan, then: {replay}",
     "forbidden": "Give the user of the token the right to edit it in Pipedrive, then: {replay}",
     "record-deleted": "Take it out of the bin in Pipedrive if it should be kept up to date, then: {replay}",
+    "not-visible": "Let the user of the token see the deal in Pipedrive; if it is gone, remove its document by hand.",
     "feature-off": "Switch the feature on in Pipedrive, or take the field out of `map`, then: {replay}",
 }
 """By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""

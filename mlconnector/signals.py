@@ -43,12 +43,13 @@ class FromLedger:
         return refetch(self, entity, ids)
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """Its id and the key it has there; a record that is not settled there (any more) is none of ours."""
+        """Its id, key and memo there; a record that is not settled there (any more) is none of ours."""
         there = self._ledger.entries(self._flow.follows, ids)
         for id_ in ids:
             entry = there.get(id_)
             if entry is not None and entry.status == "done":
-                yield Change(entity, id_, "upsert", None, {"id": id_, "key": entry.target_key})
+                record = {"id": id_, "key": entry.target_key, "memo": entry.memo or {}}
+                yield Change(entity, id_, "upsert", None, record)
             else:
                 yield Change(entity, id_, "delete", None, {})
 

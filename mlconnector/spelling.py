@@ -16,17 +16,30 @@ ltd mbh nv oy oyj plc pty sa sarl sas se sia sl spa srl sro uab zoo
 """At the end of a name they say little: the same firm is often written with and without. Dots are gone by then."""
 
 
+_ONE_FORM = {"limited": "ltd", "incorporated": "inc", "corporation": "corp", "company": "co"}
+
+
 def plain_name(text: str) -> str:
     """A name without letter case, accents of width, punctuation and legal form: `NORDKRAN A/S.` is `nordkran`.
 
     A name that is nothing but a legal form stays as it is, so that it matches only itself.
     """
+    return " ".join(_split_name(text)[0])
+
+
+def legal_forms(text: str) -> frozenset[str]:
+    """What stands at the end of a name: `Nordkran GmbH & Co. KG` is `gmbh`, `co` and `kg`."""
+    return frozenset(_ONE_FORM.get(word, word) for word in _split_name(text)[1])
+
+
+def _split_name(text: str) -> tuple[list[str], list[str]]:
+    """The words of a name, and its legal forms behind them."""
     low = unicodedata.normalize("NFKC", text).casefold()
     words = _BETWEEN.sub(" ", re.sub(r"(?<=\w)[./](?=\w)|(?<=\w)\.", "", low)).split()
-    kept = list(words)
-    while len(kept) > 1 and kept[-1] in _LEGAL_FORMS.split():
-        kept.pop()
-    return " ".join(kept)
+    end = len(words)
+    while end > 1 and words[end - 1] in _LEGAL_FORMS.split():
+        end -= 1
+    return words[:end], words[end:]
 
 
 def plain_tax(text: str) -> str:

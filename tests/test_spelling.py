@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.spelling import plain_email, plain_name, plain_tax
+from mlconnector.spelling import legal_forms, plain_email, plain_name, plain_tax
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ from mlconnector.spelling import plain_email, plain_name, plain_tax
 )
 def test_a_name_matches_however_it_is_written(text: str, plain: str) -> None:
     assert plain_name(text) == plain
+
+
+def test_the_legal_forms_of_a_name_are_told_apart_however_they_are_written() -> None:
+    assert legal_forms("Nordkran GmbH & Co. KG") == {"gmbh", "co", "kg"}
+    assert legal_forms("Trey Research Limited") == legal_forms("TREY RESEARCH LTD.") == {"ltd"}
+    assert legal_forms("Nordkran") == legal_forms("AB") == frozenset()
 
 
 def test_different_names_stay_different() -> None:

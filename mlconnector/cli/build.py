@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlconnector.cli.options import Common
-from mlconnector.cli.origin import SamePlace, require_origins, require_place
+from mlconnector.cli.origin import SamePlace, require_company, require_origins, require_place
 from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
@@ -361,6 +362,7 @@ class _Run:
         started, calls = time.monotonic(), systems.calls()
         run = FlowRun(self._job(bound, systems, watch))
         try:
+            self._require_company(bound, systems)
             act(run, watch)
             tally.finished = True
         except Stop:
@@ -373,17 +375,24 @@ class _Run:
             tally.seconds = time.monotonic() - started
             self.ledger.end_flow(self.run_id, name, tally.counts, tally.calls, tally.seconds)
 
+    def _require_company(self, bound: BoundFlow, systems: Systems) -> None:
+        from mlconnector.systems.base import Placed
+
+        source = systems.source(bound.flow.source)
+        if isinstance(source, Placed) and not bound.flow.follows:
+            require_company(self.connection, bound, source, self.ledger)
+
     def _job(self, bound: BoundFlow, systems: Systems, watch: Watch) -> Any:
         from mlconnector.lanes import Brake, Job
         from mlconnector.plan import DryRun
         from mlconnector.signals import FromLedger
-        from mlconnector.systems.base import Placed
 
         flow, brake = bound.flow, self.connection.brake
         target = systems.target(bound)
         written = DryRun(target) if self.order.dry_run else target
-        if isinstance(target, Placed):
-            written = SamePlace(written, lambda: require_place(self.connection, bound, target, self.ledger))
+        guards = self._guards(bound, systems, target)
+        if guards:
+            written = SamePlace(written, guards)
         unbraked = self.order.allow_mass_change or self.order.dry_run
         return Job(
             flow=flow,
@@ -405,6 +414,18 @@ class _Run:
             written_back=written_back_fields(self.connection, bound),
             adopt=self.order.adopt,
         )
+
+    def _guards(self, bound: BoundFlow, systems: Systems, target: Target) -> Sequence[Callable[[], None]]:
+        """What is looked at before the first write; each raises for what must not be written to."""
+        from mlconnector.systems.base import Placed, Requires
+
+        ends = (systems.connected(alias) for alias in (bound.flow.source, bound.flow.target))
+        guards = [
+            partial(one.require, bound.flow, bound.options) for one in ends if isinstance(one, Requires)
+        ]
+        if isinstance(target, Placed):
+            guards.append(partial(require_place, self.connection, bound, target, self.ledger))
+        return guards
 
 
 def preview(

@@ -93,7 +93,7 @@ class _Inquiry:
 
     def about(self, text: str) -> Iterator[dict[str, Any]]:
         """Everything about each record that `text` may mean."""
-        from mlconnector.cli.records import find_ids
+        from mlconnector.cli.records import find_ids, is_there
 
         ids = [entry.source_id for entry in self.ledger.search(self.flow.name, text)]
         changes: dict[str, Change] = {}
@@ -107,7 +107,7 @@ class _Inquiry:
         entries = self.ledger.entries(self.flow.name, ids)
         for one in ids:
             entry, change = entries.get(one), changes.get(one)
-            if entry is not None or (change is not None and change.kind == "upsert"):
+            if entry is not None or (change is not None and is_there(change)):
                 yield self._about_one(one, entry, change)
 
     def _about_one(self, source_id: str, entry: LedgerEntry | None, change: Change | None) -> dict[str, Any]:
@@ -177,7 +177,11 @@ class _Inquiry:
         would = self._would(change)
         if change.kind == "delete":
             return {"gone": True, **would}
-        if would["code"] in ("mapping-error", "unreadable-record"):  # it would not work here either
+        if would["code"] in (
+            "mapping-error",
+            "unreadable-record",
+            "not-visible",
+        ):  # it would not work here either
             return {"modified": change.modified, **would}
         mapped = self.flow.map(change)
         shown = (

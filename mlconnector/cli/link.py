@@ -77,8 +77,10 @@ def _source_id(bound: BoundFlow, systems: Systems, ledger: Ledger, text: str) ->
 
 def _is_there(reader: Source, entity: str, text: str) -> bool:
     """Whether a record has this id; what can be no id is none."""
+    from mlconnector.cli.records import is_there
+
     try:
-        return any(one.kind == "upsert" for one in reader.fetch(entity, [text.strip()]))
+        return any(is_there(one) for one in reader.fetch(entity, [text.strip()]))
     except (ConfigError, Rejected):
         return False
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mlconnector.errors import ConfigError, together
 from mlconnector.ledger.origin import Facts, keep_facts, known_facts
 from mlconnector.model import Outcome, Step
-from mlconnector.systems.base import Placed, Prepares, Target
+from mlconnector.systems.base import Names, Placed, Prepares, Target
 
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection
@@ -96,21 +96,27 @@ def origin_of(connection: Connection, bound: BoundFlow) -> Facts:
 
 
 class SamePlace:
-    """Wraps a target: nothing is written to a place that only has the name of the one that was written to before."""
+    """Wraps a target: nothing is written to a place that only has the name of the one that was written to before, or
+    by a flow whose options do not agree with what is there."""
 
-    def __init__(self, target: Target, require: Callable[[], None]) -> None:
+    def __init__(self, target: Target, guards: Sequence[Callable[[], None]]) -> None:
         self._target = target
-        self._require = require
+        self._guards = guards
 
     def prepare(self, entity: str) -> None:
-        """Comes before the first write. Raises ConfigError for another place."""
-        self._require()
+        """Comes before the first write. Raises ConfigError for another place, or options that do not agree."""
+        for guard in self._guards:
+            guard()
         if isinstance(self._target, Prepares):
             self._target.prepare(entity)
 
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Asks the target."""
         return self._target.find(entity, keys)
+
+    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
+        """Asks the target, if it can say."""
+        return self._target.names(entity, ids) if isinstance(self._target, Names) else {}
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """Writes to the target."""
@@ -119,17 +125,16 @@ class SamePlace:
 
 def require_place(connection: Connection, bound: BoundFlow, target: Placed, ledger: Ledger) -> None:
     """Remembers the place that a flow writes to. Raises ConfigError if another one had this name before."""
-    from mlconnector.flows import FLOWS
-
     flow = bound.flow.name
     before = known_facts(ledger, flow, "target")
-    now = {"name": FLOWS[bound.kind].place(bound.options), "id": target.place()}
+    now = {"name": _named_place(bound), "id": target.place()}
     if before is not None and before["name"] == now["name"] and before["id"] != now["id"]:
+        what = f"{now['name']!r} of {bound.flow.target}" if now["name"] else bound.flow.target
         raise ConfigError(
-            f"{connection.state}: what it holds was sent elsewhere ({flow}): {now['name']!r} of {bound.flow.target} had"
+            f"{connection.state}: what it holds was sent elsewhere ({flow}): {what} had"
             f" the id {before['id']} and has {now['id']} here",
-            hint="log in to the account of before, or name a new state file (state: in the connection file), with"
-            " which everything is sent to this one",
+            hint="log in to the account or company of before, or name a new state file (state: in the connection"
+            " file), with which everything is sent to this one",
         )
     if before is not None and before["id"] != now["id"]:
         now["left"] = before["name"]
@@ -138,13 +143,33 @@ def require_place(connection: Connection, bound: BoundFlow, target: Placed, ledg
     keep_facts(ledger, flow, "target", now)
 
 
+def require_company(connection: Connection, bound: BoundFlow, source: Placed, ledger: Ledger) -> None:
+    """Remembers whose records a flow reads. Raises ConfigError if a log-in leads to another company than before."""
+    flow, company = bound.flow, source.place()
+    if not company:
+        return
+    before = known_facts(ledger, flow.name, "company")
+    if before is not None and before["id"] != company:
+        raise ConfigError(
+            f"{connection.state}: it holds other records than are read now ({flow.name}): {flow.source} was the company"
+            f" with the id {before['id']} and is the one with {company}",
+            hint="log in to the company of before, or name a new state file (state: in the connection file)",
+        )
+    keep_facts(ledger, flow.name, "company", {"id": company})
+
+
 def left_place(bound: BoundFlow, ledger: Ledger) -> str:
     """Where a flow wrote to before it was given another place, as long as some records may be there only; or ""."""
-    from mlconnector.flows import FLOWS
-
     known = known_facts(ledger, bound.flow.name, "target") or {}
     name = known.get("name", "")
-    return known.get("left", "") if name == FLOWS[bound.kind].place(bound.options) else name
+    return known.get("left", "") if name == _named_place(bound) else name
+
+
+def _named_place(bound: BoundFlow) -> str:
+    """Of a flow that follows another one (postings) it has no name: it is where that one writes."""
+    from mlconnector.flows import FLOWS
+
+    return FLOWS[bound.kind].place(bound.options) if bound.kind in FLOWS else ""
 
 
 def forget_left_place(flow: str, ledger: Ledger) -> None:

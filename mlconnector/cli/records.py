@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlconnector.errors import ConfigError, ConnectorError
+from mlconnector.errors import ConfigError, ConnectorError, Rejected
 from mlconnector.ledger import Ledger
-from mlconnector.model import Flow
+from mlconnector.model import Change, Flow
 from mlconnector.systems.base import Resolves, Source
 
 
@@ -18,6 +18,16 @@ def find_ids(flow: Flow, ledger: Ledger, source: Source, texts: Iterable[str]) -
         if isinstance(source, Resolves):
             found.update((one, None) for one in source.resolve(flow.entity, text))
     return list(found)
+
+
+def is_there(change: Change) -> bool:
+    """Whether a source has this record, as far as it says so: what it does not show may never have been."""
+    if change.kind == "delete":
+        return False
+    try:
+        return bool(list(change.record))
+    except Rejected as error:
+        return error.code != "not-visible"
 
 
 def not_found(texts: Sequence[str], silent: ConnectorError | None = None) -> ConfigError:

@@ -134,7 +134,7 @@ def command(
     try:
         code = run_flows(common, order, act)
     except Stop as error:
-        if not isinstance(error, StoppedError):
+        if not (isinstance(error, StoppedError) or order.attended or dry_run):
             error.is_old = was_told(common.connection, str(error), utc_now) or error.is_old
         raise
     forget_told(common.connection)

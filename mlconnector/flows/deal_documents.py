@@ -35,6 +35,7 @@ NEEDED = ("reference", "date", "currency")
 CUSTOMERS_OWN = "customerPurchaseOrderReference"
 HEADER = (*NEEDED, CUSTOMERS_OWN)
 """What a mapping can say of a document."""
+AS_LEFT = frozenset({"at", "total"})
 COMMENT_LENGTH = 100
 NOT_WON = Skip("not-won", "it is not won, or not any more", leaves=True)
 WON_BEFORE = Skip("won-before", "it was won before the day that the flow names in won_since")
@@ -68,11 +69,11 @@ def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: Compil
         deal = change.record
         if deal.get("status") != "won" or deal.get("is_deleted") is True:
             return NOT_WON
+        won = text(deal.get("local_won_date") or deal.get("won_time"))[:10]
+        if won and won < first_day:  # first: what belongs to such a deal is not read
+            return WON_BEFORE
         if not when(deal):
             return EXCLUDED
-        won = text(deal.get("local_won_date") or deal.get("won_time"))[:10]
-        if won and won < first_day:
-            return WON_BEFORE
         organization = text(deal.get("org_id"))
         if not organization:
             raise Rejected(
@@ -93,16 +94,23 @@ def bind_documents(options: DocumentOptions, compiled: CompiledMap, when: Compil
 def bind_postings(options: DocumentOptions) -> MapFunction | None:
     """The function that asks for the posting of a deal's document; None where drafts stay drafts.
 
-    It is told of the deal and the key of its document, which leads to the invoice when the order is gone.
+    It is told of the deal and the key of its document, which leads to the invoice when the order is gone, and how the
+    document was left: `at` and `total`. These are in no digest: what was posted is not posted again for them.
     """
     if not options.post:
         return None
 
     def map_posting(change: Change) -> Mapped | Skip:
         number = text(change.record.get("key")).partition(":")[2]
-        body = {"document": options.document, "externalDocumentNumber": number}
+        left = change.record.get("memo") or {}
+        body = {
+            "document": options.document,
+            "externalDocumentNumber": number,
+            "at": left.get("at"),
+            "total": left.get("total"),
+        }
         document = Ref("document", change.entity, change.id, "document")
-        return Mapped(f"posting:{change.id}", body, digest(body), (document,))
+        return Mapped(f"posting:{change.id}", body, digest(body, AS_LEFT), (document,), AS_LEFT)
 
     return map_posting
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from mlconnector.ledger import Ledger
 
 Facts = Mapping[str, str]
-End = Literal["source", "target"]
+End = Literal["source", "company", "target"]
+"""`company` is what the source itself says it is, where the connection file does not."""
 
 
 def known_facts(ledger: Ledger, flow: str, end: End) -> Facts | None:

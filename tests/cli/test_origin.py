@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from mlconnector.sandbox import Running
+from mlconnector.systems.pipedrive.emulator import API_TOKEN, Pipedrive
 from tests.cli.conftest import CLIENT_SECRET, COMPANY, World
+
+ONE_BACK = "customers_to_organizations: {from: erp, to: crm, new: create}"
 
 
 @pytest.fixture
@@ -187,3 +190,28 @@ def test_after_rebind_a_server_that_moved_goes_on_where_it_was(synced: World) ->
         assert (result.exit_code, result.output, [*synced.mail.log]) == (0, "", [])
     assert synced.run("ledger", "rebind").stdout == "nothing has changed\n"
     assert synced.json("ledger", "rebind") == {"changed": {}}
+
+
+@pytest.mark.parametrize("flow", ["organizations_to_customers: {from: crm, to: erp}", ONE_BACK])
+def test_a_log_in_of_another_pipedrive_is_refused_before_anything_is_read_or_written(
+    world: World, flow: str
+) -> None:
+    crm = Pipedrive(plan=None)
+    world.environment["MLCONNECTOR_SECRET_CRM_API_TOKEN"] = API_TOKEN
+    with Running(crm) as running:
+        text = world.file.read_text().partition("  mail: ")[0]
+        crm.people.add("organization", name="Nordkran AB")
+        world.erp.add("customers", number="10000", displayName="Adatum")
+        world.file.write_text(
+            f'{text}  crm: {{kind: pipedrive, base_url: "{running.url}"}}\nflows:\n  {flow}\n'
+        )
+        first = world.run("sync")
+        assert "1 created" in first.stdout and world.run("sync").exit_code == 0, first.output
+        crm.company.id += 1
+        world.erp.add("customers", number="20000", displayName="Trey Research")
+        crm.log.clear(), world.erp.log.clear()
+        result = world.run("sync")
+        assert result.exit_code == 2 and "log in to the" in result.stderr, result.output
+        assert "with the id" in result.stderr or "had the id" in result.stderr
+        assert not [one.path for one in crm.log if one.method != "GET"]
+        assert not [one.path for one in world.erp.log if one.method != "GET" and "token" not in one.path]

@@ -50,6 +50,12 @@ def test_a_flow_knows_of_which_source_fields_each_of_its_fields_is_made(tmp_path
     assert {"products", "discounts", "org_id", "value"} <= flows["deals_to_documents"].paths
 
 
+def test_the_source_is_told_of_the_day_before_which_a_deal_makes_no_document(tmp_path: Path) -> None:
+    flows = {bound.flow.name: bound.flow for bound in load(tmp_path, template(PAIR)).flows}
+    assert str(flows["deals_to_documents"].first_day) == "2026-12-01"
+    assert flows["organizations_to_customers"].first_day is None
+
+
 def test_a_document_is_nobodys_but_the_deals_and_is_told_when_that_leaves(tmp_path: Path) -> None:
     flow = load(tmp_path, template(PAIR)).flows[3].flow
     assert (flow.name, dict(flow.fields), flow.rules) == ("deals_to_documents", {}, "")

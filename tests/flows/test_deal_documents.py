@@ -16,6 +16,7 @@ from mlconnector.errors import Rejected
 from mlconnector.flows import FLOWS
 from mlconnector.flows.deal_documents import bind_postings, comment_lines
 from mlconnector.flows.pair_options import DocumentOptions, check_documents
+from mlconnector.mapping import digest
 from mlconnector.model import Change, Mapped, Ref, Skip
 from tests.flows.cases import flow_function
 
@@ -286,18 +287,25 @@ def test_a_deal_that_was_won_before_the_first_day_makes_no_document(
     assert (isinstance(found, Skip) and found.code == "won-before" and not found.leaves) is is_old
 
 
-def test_a_posting_refers_to_the_document_of_its_deal() -> None:
+def test_a_deal_of_before_the_first_day_does_not_leave_though_a_condition_misses_its_lines() -> None:
+    given = {"options": {"won_since": "2026-07-02"}, "when": {"products": {"empty": False}}}
+    record = {name: value for name, value in deal().items() if name != "products"}
+    found = flow_function("deals_to_documents", given)(Change("deal", "12", "upsert", None, record))
+    assert isinstance(found, Skip) and (found.code, found.leaves) == ("won-before", False)
+
+
+def test_a_posting_refers_to_the_document_of_its_deal_and_says_how_it_was_left() -> None:
     then = FLOWS["deals_to_documents"].then
     assert then is not None
     assert (then.name, then.into) == ("post", "posting")
     function = then.bind(DocumentOptions(won_since=FIRST, post=True, document="invoice"))
     assert function is not None
-    mapped = function(Change("deal", "12", "upsert", None, {"id": "12", "key": "document:PD-12"}))
+    record = {"id": "12", "key": "document:PD-12", "memo": {"at": "2026-07-01T08:00:00Z", "total": "100"}}
+    mapped = function(Change("deal", "12", "upsert", None, record))
     assert isinstance(mapped, Mapped)
-    assert (mapped.key, mapped.body) == (
-        "posting:12",
-        {"document": "invoice", "externalDocumentNumber": "PD-12"},
-    )
+    number = {"document": "invoice", "externalDocumentNumber": "PD-12"}
+    assert (mapped.key, mapped.body) == ("posting:12", {**number, **record["memo"]})
+    assert (mapped.create_only, mapped.digest) == ({"at", "total"}, digest(number))
     assert mapped.refs == (Ref("document", "deal", "12", "document"),)
 
 

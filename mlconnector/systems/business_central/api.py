@@ -277,6 +277,10 @@ class Api:
                 self._company_id = choose_company(self.companies()[0], self._settings.company).id.lower()
             return self._company_id
 
+    def place(self) -> str:
+        """What no other company has: a copied environment keeps the ids of its companies."""
+        return f"{self._settings.environment.strip().lower()}/{self.company_id()}"
+
     def local_currency(self) -> str:
         """The company's own currency (section 2.7, companyInformation)."""
         answer = self.get(self.address("companyInformation", {}))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from mlconnector.errors import ConnectorError
+from mlconnector.errors import ConfigError, ConnectorError
 from mlconnector.model import Finding, Flow
+from mlconnector.systems.base import failed
 from mlconnector.systems.business_central.api import RECORD, Api, decode_row, read_page
 from mlconnector.systems.business_central.dialects import V2
 from mlconnector.systems.business_central.find import contacts_of
+from mlconnector.systems.business_central.verdict import SYSTEM
 
 _SETS: Mapping[str, Sequence[str]] = {
     "customer": ("customers", "countriesRegions", "currencies"),
@@ -39,6 +42,26 @@ def find_target_problems(api: Api, flow: Flow) -> Iterator[Finding]:
     yield Finding("ok", flow.name, f"{', '.join(_SETS.get(flow.into, ()))} can be read")
     if flow.into == "contact":
         yield from _company_contacts(api, flow)
+
+
+def wrong_currency(api: Api, flow: Flow, options: Any) -> ConfigError | None:
+    """Prices of items are in the company's own currency (section 2.7), and in nothing else whatever a flow says."""
+    said = str(getattr(options, "currency", "")) if "item" in (flow.entity, flow.into) else ""
+    local = api.local_currency().upper() if said else ""
+    if not local or said == local:
+        return None
+    message = (
+        f"{SYSTEM}: prices of items are in {local} there, and the flow {flow.name} says currency: {said}"
+    )
+    return ConfigError(message, hint=f"set currency: {local} in the flow {flow.name}")
+
+
+def find_currency_problems(api: Api, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
+    """One finding for each flow with another currency. Never raises: that it is not known is said elsewhere."""
+    for flow, options in flows:
+        with suppress(ConnectorError):
+            if problem := wrong_currency(api, flow, options):
+                yield failed(flow.name, problem)
 
 
 def _unreadable(api: Api, flow: Flow, entity_set: str) -> Iterator[Finding]:

@@ -79,6 +79,10 @@ class DocumentWriter:
         self._rounding = Decimal(str(options.rounding))
         self._fitting = Fitting(codes, getattr(options, "too_long", "clip"))
 
+    def place(self) -> str:
+        """The company and its environment."""
+        return self._api.place()
+
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Ids by `document:<external document number>`, among drafts and posted ones; see Finder.find."""
         return Finder(self._api).find(entity, keys)
@@ -205,6 +209,9 @@ class DocumentWriter:
             )
         return wanted
 
+    def _wanted_currency(self, draft: Draft, document: Document) -> str:
+        return self._currency(draft, str(document.row["currencyCode"]), "its")
+
     def _discount_all(self, made: Sequence[tuple[Draft, Document]]) -> None:
         """A discount needs lines, so it comes after them. What became of it is seen when the document is read."""
         parts = [self._discount(draft, document) for draft, document in made if draft.discount]
@@ -225,19 +232,24 @@ class DocumentWriter:
             reason = f"{document.name} was made, and then: {error.message}"
             code = error.code if isinstance(error, Rejected) else "no-answer"
             status: Status = "failed" if isinstance(error, Rejected) else "unknown"
-            return Outcome(status, document.target_id, code, reason, request_id=error.request_id)
+            memo = _left(document)
+            return Outcome(status, document.target_id, code, reason, request_id=error.request_id, memo=memo)
 
     # drafts that are there
 
     def _update(self, draft: Draft, target_id: str = "", status: Status = "unchanged") -> Outcome:
         """Brings a draft in step, and compares it with the deal then. What is due is found anew after each write."""
         target_id = target_id or draft.step.target_id or ""
+        is_ours = status == "created" or "at" in (draft.step.memo or {})
         for left in range(ROUNDS, -1, -1):
             document = read_document(self._api, target_id)
             if document is None:
-                return self._gone(draft.step, target_id, draft.header["externalDocumentNumber"])
+                return self._posted_since(draft, target_id)
             if draft.step.action == "link":
-                return Outcome("unchanged", document.target_id, code="linked")
+                return self._linked(draft, document)
+            if not is_ours and (held := self._foreign(draft, document)):
+                return held
+            is_ours = True
             if document.condition != "draft":
                 return self._closed(draft, document)
             due = self._due(draft, document) if left else []
@@ -246,6 +258,24 @@ class DocumentWriter:
             status = "created" if status == "created" else "updated"
             self._send_all(due)
         raise AssertionError("the last round ends")
+
+    def _foreign(self, draft: Draft, document: Document) -> Outcome | None:
+        """Of a document that was only found by its number: None if it says what the deal does, as one of ours would
+        whose answer got lost. A discount may be missing, which comes after the lines."""
+        row = document.row
+        wanted = {"customerId": draft.customer, "currencyCode": self._wanted_currency(draft, document)}
+        alike = all(same(row.get(name), value) for name, value in wanted.items())
+        discount = any(same(row.get("discountAmount", 0), one) for one in (0, draft.discount))
+        if alike and discount and not line_changes(document.lines, draft.lines):
+            return None
+        reason = f"{document.name} has its number and says something else than the deal; it was not changed"
+        return Outcome("failed", code="document-not-ours", reason=reason)
+
+    def _linked(self, draft: Draft, document: Document) -> Outcome:
+        """It counts as ours from then on if it says what the deal does."""
+        agrees = self._foreign(draft, document) is None and self._is_in_order(draft, document)
+        memo = _left(document) if agrees else None
+        return Outcome("unchanged", document.target_id, code="linked", memo=memo)
 
     def _send_all(self, parts: Sequence[Part]) -> None:
         """One after the other, until somebody else was quicker."""
@@ -264,7 +294,7 @@ class DocumentWriter:
     def _due(self, draft: Draft, document: Document) -> list[Part]:
         """The next calls: the header, then the lines, then the discount that is spread over them."""
         url = document.address(self._api)
-        wanted = _header(draft, self._currency(draft, str(document.row["currencyCode"]), "its"))
+        wanted = _header(draft, self._wanted_currency(draft, document))
         header = {name: value for name, value in wanted.items() if not same(document.row.get(name), value)}
         if header:
             return [Part("PATCH", url, header, document.etag)]
@@ -283,6 +313,13 @@ class DocumentWriter:
         url = self._api.address(LINES[document.kind], {}, str(change.row["id"]))
         etag = str(change.row.get("@odata.etag", ""))
         return Part("PATCH", url, change.body, etag) if change.body else Part("DELETE", url, None, etag)
+
+    def _posted_since(self, draft: Draft, target_id: str) -> Outcome:
+        """Of an order that is gone: the invoice that it became is flagged unless it says the same as the deal."""
+        number = draft.header["externalDocumentNumber"]
+        invoice = find_successor(self._api, target_id, external_number=number)
+        whole = read_document(self._api, invoice.target_id) if invoice is not None else None
+        return self._gone(draft.step, target_id, number) if whole is None else self._closed(draft, whole)
 
     def _gone(self, step: Step, target_id: str, external_number: str) -> Outcome:
         """Posted since, or deleted by somebody; it is not made anew."""
@@ -337,7 +374,7 @@ class DocumentWriter:
         return apart if apart > self._rounding else Decimal(0)
 
     def _settled(self, draft: Draft, document: Document, status: Status) -> Outcome:
-        memo = {"at": document.row.get("lastModifiedDateTime")}
+        memo = _left(document)
         if self._difference(draft, document):
             reason = (
                 f"{document.name} comes to {document.row['totalAmountExcludingTax']} without tax,"
@@ -345,6 +382,12 @@ class DocumentWriter:
             )
             return Outcome("failed", document.target_id, "total-differs", reason, memo=memo)
         return Outcome(status, document.target_id, code_of(draft.notes), reason_of(draft.notes), memo=memo)
+
+
+def _left(document: Document) -> dict[str, Any]:
+    """The memo of a document as this connection leaves it: only as such it is deleted, and posted."""
+    total = Decimal(document.row["totalAmountExcludingTax"])
+    return {"at": document.row.get("lastModifiedDateTime"), "total": f"{total.normalize():f}"}
 
 
 def _insert(draft: Draft, lines: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlconnector.model import Step
 from mlconnector.pairs import Merge, merge
+from mlconnector.spelling import legal_forms, plain_tax
 from mlconnector.systems.business_central.read import read_stamp
 from mlconnector.systems.business_central.values import same
 
@@ -27,6 +28,26 @@ def in_step(step: Step, values: Mapping[str, Any], merged: Merge) -> list[str]:
 def is_just_matched(step: Step) -> bool:
     """Whether the two were never in step before."""
     return step.changed is None and not step.seen
+
+
+def find_contradiction(step: Step, values: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What speaks against a customer that was only just found, by its name or an e-mail address; "" is nothing.
+
+    What a person linked holds (its memo is empty, not None), and so does a number or tax number that both have.
+    """
+    if step.memo is not None or not is_just_matched(step) or step.mapped is None:
+        return ""
+    ours, theirs = (plain_tax(str(one.get("taxRegistrationNumber") or "")) for one in (values, row))
+    numbers = [key.partition(":")[2] for key in step.mapped.match if key.startswith("number:")]
+    has = str(row["number"]).casefold()
+    if any(number.casefold() == has for number in numbers) or (ours and ours == theirs):
+        return ""
+    if ours and theirs and ours not in theirs and theirs not in ours:
+        return "its tax number is another one"
+    if numbers:
+        return "its number is another one"
+    forms = [legal_forms(str(one.get("displayName") or "")) for one in (values, row)]
+    return "its legal form is another one" if all(forms) and not forms[0] & forms[1] else ""
 
 
 def _counts(step: Step, name: str) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from mlconnector.errors import Later, Rejected, Stop, Uncertain
-from mlconnector.model import Outcome, Status, Step
+from mlconnector.model import Outcome, Status, Step, Tools
 from mlconnector.systems.business_central.api import Api, Part
 from mlconnector.systems.business_central.state import (
     Document,
@@ -18,17 +19,22 @@ from mlconnector.systems.business_central.state import (
     read_document,
     split_id,
 )
-from mlconnector.systems.business_central.write import refused, unclear
+from mlconnector.systems.business_central.write import A_WHILE, refused, unclear
 
 ACTIONS: Mapping[str, str] = {"order": "shipAndInvoice", "invoice": "post"}
 _FAMILIES = frozenset({"business-rule", "missing-field", "related-record-not-found", "needs-confirmation"})
 
 
 class PostingWriter:
-    """The Target of one flow of postings: `refs["document"]` is the document to post."""
+    """The Target of one flow of postings: `refs["document"]` is the document to post; the body says how it was left."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, tools: Tools) -> None:
         self._api = api
+        self._now = tools.now
+
+    def place(self) -> str:
+        """The company and its environment."""
+        return self._api.place()
 
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Nothing: whether a document was posted is seen from the document itself."""
@@ -61,7 +67,7 @@ class PostingWriter:
             return self._found_gone(step, target_id)
         if document.condition == "posted":
             return _posted_before(document)
-        if held := _why_not(document):
+        if held := _why_not(document) or _touched(step, document):
             return held
         url = f"{document.address(self._api)}/Microsoft.NAV.{ACTIONS[document.kind]}"
         try:
@@ -69,7 +75,7 @@ class PostingWriter:
         except Rejected as error:
             if error.code == "not-found":  # somebody was quicker
                 return self._found_gone(step, target_id)
-            return _refused(document, error)
+            return self._refused(document, error)
         except Uncertain as error:  # an order that was posted is gone: by its number the invoice is found
             return replace(unclear(step, error), memo={"number": document.number})
         posted = document if document.kind == "invoice" else find_invoice_of(self._api, document.number)
@@ -93,6 +99,16 @@ class PostingWriter:
         reason = "its document is not there any more, and no invoice was made of it"
         return Outcome("failed", code="counterpart-gone", reason=reason)
 
+    def _refused(self, document: Document, error: Rejected) -> Outcome:
+        """What cannot be posted as it is; that a draft is wanted means that it was posted (section 2.11)."""
+        if document.kind == "invoice" and "draft invoice only" in error.message:
+            return _posted_before(document)
+        code = "posting-refused" if error.code in _FAMILIES else error.code
+        due = self._now() + A_WHILE if code == "changed-meanwhile" else None
+        reason = f"{document.name} was not posted: {error.message}"
+        refusal = Outcome("failed", code=code, reason=reason, retry_at=due)
+        return replace(refusal, request_id=error.request_id, answer=error.answer)
+
 
 def _posted_before(document: Document) -> Outcome:
     reason = f"{document.name} was posted already"
@@ -113,13 +129,18 @@ def _why_not(document: Document) -> Outcome | None:
     return None
 
 
-def _refused(document: Document, error: Rejected) -> Outcome:
-    """What cannot be posted as it is; that a draft is wanted means that it was posted (section 2.11)."""
-    if document.kind == "invoice" and "draft invoice only" in error.message:
-        return _posted_before(document)
-    code = "posting-refused" if error.code in _FAMILIES else error.code
-    reason = f"{document.name} was not posted: {error.message}"
-    return Outcome("failed", code=code, reason=reason, request_id=error.request_id, answer=error.answer)
+def _touched(step: Step, document: Document) -> Outcome | None:
+    """Not as it was left and compared with its deal. Who releases a document stands for it, but for its total."""
+    body = step.mapped.body if step.mapped is not None else {}
+    stamp, total = body.get("at"), body.get("total")
+    now = document.row["totalAmountExcludingTax"]
+    if total is not None and Decimal(total) != Decimal(now):
+        reason = f"{document.name} came to {total} without tax and comes to {now} now: it was not posted"
+        return Outcome("failed", code="total-differs", reason=reason)
+    if stamp and (document.condition == "released" or stamp == document.row.get("lastModifiedDateTime")):
+        return None
+    reason = f"{document.name} is not as this connection left it: it was not posted"
+    return Outcome("failed", code="document-touched", reason=reason)
 
 
 def _stays_posted(step: Step) -> Outcome:

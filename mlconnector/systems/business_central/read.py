@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -19,7 +20,12 @@ from mlconnector.systems.business_central import SYSTEM as DECLARED
 from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.api import RECORD, URL_LENGTH, Api, Page, read_page
 from mlconnector.systems.business_central.check import find_problems
-from mlconnector.systems.business_central.check_target import find_target_problems, leads_here
+from mlconnector.systems.business_central.check_target import (
+    find_currency_problems,
+    find_target_problems,
+    leads_here,
+    wrong_currency,
+)
 from mlconnector.systems.business_central.codes import Codes
 from mlconnector.systems.business_central.dialects import Dialect, is_guid, quoted
 from mlconnector.systems.business_central.pages import find_page_problems, page_fields
@@ -71,7 +77,13 @@ class BusinessCentral:
         bound = [flow for flow, _ in flows]
         if self._api.dialect.pages:
             return self._check_pages(bound)
-        return find_problems(self._api, self._settings, self._tools.now, bound)
+        found = find_problems(self._api, self._settings, self._tools.now, bound)
+        return chain(found, find_currency_problems(self._api, flows))
+
+    def require(self, flow: Flow, options: Any) -> None:
+        """See Requires: the currency of a flow of items is the company's own."""
+        if problem := wrong_currency(self._api, flow, options):
+            raise problem
 
     def _check_pages(self, flows: Sequence[Flow]) -> Iterator[Finding]:
         """Pages are only read from."""

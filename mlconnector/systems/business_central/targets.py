@@ -31,7 +31,7 @@ def open_target(api: Api, codes: Codes, tools: Tools, flow: Flow, options: Any) 
     if flow.into == "document":
         return DocumentWriter(api, codes, options)
     if flow.into == "posting":
-        return PostingWriter(api)
+        return PostingWriter(api, tools)
     raise ConfigError(
         f"{SYSTEM}: {flow.into} records are only read",
         hint=f"flow {flow.name}: put another entity under `to`",

@@ -19,7 +19,7 @@ from mlconnector.systems.business_central.api import RECORD, Api, Part, decode_r
 from mlconnector.systems.business_central.batch import Result, carry_out
 from mlconnector.systems.business_central.codes import Codes
 from mlconnector.systems.business_central.find import Finder, contacts_of, rows_where
-from mlconnector.systems.business_central.merge import compare, in_step, is_just_matched
+from mlconnector.systems.business_central.merge import compare, find_contradiction, in_step, is_just_matched
 from mlconnector.systems.business_central.read import strip_annotations
 from mlconnector.systems.business_central.values import Fitting, Note, code_of, is_blank, reason_of
 
@@ -55,6 +55,10 @@ class RecordWriter:
         self._fitting = Fitting(codes, too_long)
         self._conflict = conflict
         self._finder = Finder(api)
+
+    def place(self) -> str:
+        """The company and its environment."""
+        return self._api.place()
 
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """See Finder.find."""
@@ -124,7 +128,7 @@ class RecordWriter:
         due: list[tuple[Draft, Merge]] = []
         parts: list[Part] = []
         for draft in drafts:
-            found = self._compared(draft, there.get(draft.id))
+            found = self._compared(entity, draft, there.get(draft.id))
             if isinstance(found, Outcome):
                 outcomes[draft.step.source_id] = found
                 continue
@@ -143,7 +147,7 @@ class RecordWriter:
             raise trouble
         return left
 
-    def _compared(self, draft: Draft, row: Row | None) -> Outcome | Merge:
+    def _compared(self, entity: str, draft: Draft, row: Row | None) -> Outcome | Merge:
         """What is to be written, or what settles it without a call."""
         step = draft.step
         if not draft.id:
@@ -152,6 +156,9 @@ class RecordWriter:
         if row is None:
             reason = "its counterpart is not there any more; it is not made anew"
             return Outcome("failed", step.target_id, code="counterpart-gone", reason=reason)
+        if entity == "customer" and (against := find_contradiction(step, draft.values, row)):
+            reason = f"customer {row['number']} matches, but {against}; nothing was written"
+            return Outcome("failed", code="contradicting-match", reason=reason)
         if step.action == "link":
             return Outcome("unchanged", draft.id, code="linked", now=self._record(row))
         merged = compare(step, draft.values, self._comparable(draft, row), self._conflict)

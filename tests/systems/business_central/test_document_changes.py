@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_a_draft_follows_the_currency_of_its_deal_or_is_held(office: Office) -> 
     held = changed(office, made, currency="USD")
     assert (held.status, held.code, held.target_id) == ("failed", "currency-differs", made.target_id)
     assert writes(office.desk) == ["POST"]
-    step = office.step(1, made.target_id, currency="USD", total=None)
+    step = office.step(1, made.target_id, made.memo, currency="USD", total=None)
     assert office.one(step, currency_differs="deal").status == "updated"
     assert office.row(made.target_id)["currencyCode"] == "USD"
     assert office.lines(made.target_id)[0] == ("1896-S", 2, 990, 198)
@@ -130,8 +131,43 @@ def test_a_discount_that_a_crash_left_out_is_made_good(office: Office, bc: Busin
 
 def test_a_changed_deal_whose_document_comes_to_another_total_is_said(office: Office) -> None:
     made = office.one(office.step(1))
-    outcome = office.one(office.step(1, made.target_id, lines=[THREE], total=Decimal(1782)))
+    outcome = office.one(office.step(1, made.target_id, made.memo, lines=[THREE], total=Decimal(1782)))
     assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "total-differs", made.target_id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"customer": "20000"},
+        {"lines": [CHAIRS]},
+        {"currency": "USD"},
+        {"discount": Decimal(50)},
+        {"state": "release"},
+    ],
+)
+def test_a_document_of_somebody_else_with_the_number_of_the_deal_is_left_alone(
+    office: Office, bc: BusinessCentral, change: dict[str, Any]
+) -> None:
+    theirs = office.step(1, total=None, **{k: v for k, v in change.items() if k not in ("customer", "state")})
+    refs = {**theirs.refs, "customer": office.desk.id("customers", change.get("customer", "10000"))}
+    bc.edit("customers", "20000", currencyCode="", blocked="")
+    (made,) = office.write(replace(theirs, refs=refs), currency_differs="deal")
+    if "state" in change:
+        bc.people.edit_line(number(office, made), 10000, quantity=5)
+        bc.people.release(number(office, made))
+    before = office.row(made.target_id)
+    outcome = office.one(office.step(1, made.target_id), currency_differs="deal")
+    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "document-not-ours", None)
+    assert before["number"] in outcome.reason
+    assert office.row(made.target_id) == before
+
+
+def test_a_document_found_by_its_number_that_says_what_the_deal_does_is_taken(office: Office) -> None:
+    made = office.one(office.step(1))
+    taken = office.one(office.step(1, made.target_id))
+    assert (taken.status, taken.memo) == ("unchanged", made.memo)
+    linked = office.one(replace(office.step(1, made.target_id), action="link"))
+    assert (linked.code, linked.memo) == ("linked", made.memo)
 
 
 class Nosy(BusinessCentral):
@@ -221,6 +257,17 @@ def test_a_posted_document_is_flagged_by_the_number_of_its_invoice(
     assert (outcome.status, outcome.code) == ("failed", "document-posted")
     assert outcome.target_id == f"invoice/{invoice['id']}"
     assert invoice["number"] in outcome.reason
+
+
+def test_an_order_that_became_an_invoice_is_flagged_only_if_that_says_something_else_than_the_deal(
+    orders: Office, bc: BusinessCentral
+) -> None:
+    made = orders.one(orders.step(1))
+    invoice = bc.people.post(number(orders, made))
+    outcome = orders.one(orders.step(1, made.target_id, made.memo, date="2026-07-05"))
+    assert (outcome.status, outcome.target_id) == ("unchanged", f"invoice/{invoice['id']}")
+    again = orders.one(orders.step(1, outcome.target_id, outcome.memo, lines=[THREE, WRAP]))
+    assert (again.status, again.code) == ("failed", "document-posted")
 
 
 def test_a_released_document_that_says_the_same_as_the_deal_is_fine(

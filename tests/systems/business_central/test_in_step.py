@@ -15,7 +15,8 @@ from mlconnector.lanes import Job
 from mlconnector.ledger import Ledger
 from mlconnector.mapping import digest
 from mlconnector.model import Batch, Change, Flow, LedgerEntry, Mapped, Ref, Skip
-from mlconnector.systems.base import Entity
+from mlconnector.signals import FromLedger
+from mlconnector.systems.base import Entity, Source
 from tests.toys import Watcher
 
 from .writing import Desk, deal
@@ -56,9 +57,8 @@ def to_document(change: Change) -> Mapped | Skip:
 
 
 def to_posting(change: Change) -> Mapped:
-    return Mapped(
-        f"posting:{change.id}", {"document": "order"}, b"p", (Ref("document", "deal", change.id, "document"),)
-    )
+    document = Ref("document", "deal", change.id, "document")
+    return Mapped(f"posting:{change.id}", {"document": "order", **change.record["memo"]}, b"p", (document,))
 
 
 CUSTOMERS = Flow(
@@ -66,7 +66,7 @@ CUSTOMERS = Flow(
     fields={"displayName": frozenset({"name"}), "city": frozenset({"town"})}, rules="1",
 )  # fmt: skip
 DOCUMENTS = Flow("documents", "crm", "deal", "erp", "document", to_document, on_exclude="archive")
-POSTINGS = Flow("postings", "crm", "deal", "erp", "posting", to_posting)
+POSTINGS = Flow("postings", "crm", "deal", "erp", "posting", to_posting, follows="documents")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Runs:
         return Job(
             flow=flow,
             entity=Entity(key="number", batch=20),
-            source=self.crm if flow is CUSTOMERS else self.deals,
+            source=self.source(ledger, flow),
             target=self.desk.target(flow.into, **options),
             ledger=ledger,
             run_id=1,
@@ -98,6 +98,11 @@ class Runs:
             watched=frozenset(flow.fields),
             adopt=adopt,
         )
+
+    def source(self, ledger: Ledger, flow: Flow) -> Source:
+        if flow.follows:
+            return FromLedger(ledger, flow)
+        return self.crm if flow is CUSTOMERS else self.deals
 
     def entry(self, flow: Flow, id: str) -> LedgerEntry:
         with Ledger.open(self.path, "test", self.desk.client.now) as ledger:

@@ -168,6 +168,30 @@ def test_an_invoice_that_looks_like_a_released_draft_is_not_posted_twice(
     assert len(posted(bc)) == 1
 
 
+class Busy(BusinessCentral):
+    """Somebody edits the document right before the action arrives."""
+
+    def answer(self, request: Request) -> Reply:
+        if ACTION in request.path:
+            for entity in ("salesOrders", "salesInvoices"):
+                for row in self.rows(entity):
+                    if row["externalDocumentNumber"] == "PD-1":
+                        self.edit(entity, row["id"], shipToContact="Robert")
+        return super().answer(request)
+
+
+@pytest.mark.parametrize("kind", ["order", "invoice"])
+def test_a_document_that_changed_right_before_it_was_posted_is_looked_at_again_by_itself(kind: str) -> None:
+    busy = Busy()
+    busy.seed()
+    busy.edit("customers", "10000", currencyCode="", blocked="")
+    with running(busy) as desk:
+        office = Office(desk, kind)
+        outcome = office.post(document(office.one(office.step(1))))
+        assert (outcome.status, outcome.code) == ("failed", "changed-meanwhile")
+        assert outcome.retry_at is not None and outcome.retry_at > busy.clock.now()
+
+
 # what is not posted
 
 
@@ -220,6 +244,37 @@ def test_an_order_that_waits_for_approval_is_not_posted(orders: Office, bc: Busi
     bc.people.ask_for_approval(orders.row(made.target_id)["number"])
     assert orders.post(document(made)).code == "posting-refused"
     assert posted(bc) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"unitPrice": 1}, "total-differs"), ({"description": "Another"}, "document-touched")],
+)
+def test_a_draft_that_somebody_changed_after_a_first_attempt_is_not_posted(
+    office: Office, bc: BusinessCentral, made: Outcome, change: dict[str, Any], code: str
+) -> None:
+    bc.fault("status", method="POST", path=ACTION, status=503)
+    assert office.post(document(made), **(made.memo or {})).status == "unknown"
+    bc.clock.advance(60)
+    bc.people.edit_line(office.row(made.target_id)["number"], 10000, **change)
+    outcome = office.post(document(made), **(made.memo or {}))
+    assert (outcome.status, outcome.code) == ("failed", code)
+    assert office.row(made.target_id)["number"] in outcome.reason
+    assert posted(bc) == []
+
+
+def test_of_a_released_document_the_total_must_be_that_of_the_deal_all_the_same(
+    office: Office, bc: BusinessCentral, made: Outcome
+) -> None:
+    number = office.row(made.target_id)["number"]
+    bc.people.edit_line(number, 10000, quantity=1)
+    bc.people.release(number)
+    assert office.post(document(made), **(made.memo or {})).code == "total-differs"
+
+
+def test_a_document_of_which_nothing_is_remembered_is_not_posted(office: Office, made: Outcome) -> None:
+    assert office.post(document(made), at=None, total=None).code == "document-touched"
+    assert office.desk.calls("POST", ACTION) == []
 
 
 def test_a_released_document_is_posted(office: Office, bc: BusinessCentral, made: Outcome) -> None:

@@ -329,3 +329,44 @@ def test_a_create_that_may_have_been_carried_out_is_unknown(
 def test_a_throttled_create_was_not_carried_out_and_goes_out_again(bc: BusinessCentral, desk: Desk) -> None:
     bc.fault("status", method="POST", path="/customers", status=429)
     assert desk.one("customer", create("1", displayName="Nordkran AB")).status == "created"
+
+
+# one that was only found
+
+
+@pytest.mark.parametrize(
+    ("match", "body", "against"),
+    [
+        (["name:adatum"], {"taxRegistrationNumber": "DE123456789"}, "tax number"),
+        (["email:a@adatum.com"], {"taxRegistrationNumber": "DE123456789"}, "tax number"),
+        (["number:77", "name:adatum"], {}, "number"),
+        (["name:adatum"], {"displayName": "Adatum GmbH"}, "legal form"),
+        (["name:adatum"], {"taxRegistrationNumber": "SE 556677-8899"}, ""),
+        (["name:adatum"], {"displayName": "Adatum"}, ""),
+        (["name:adatum"], {"displayName": "ADATUM GmbH & Co. Aktiebolag AB"}, ""),
+        (["number:10000", "name:adatum"], {"taxRegistrationNumber": "DE123456789"}, ""),
+        (["number:77", "tax:SE556677889901"], {"taxRegistrationNumber": "SE556677889901"}, ""),
+    ],
+)
+@pytest.mark.parametrize("action", ["update", "link"])
+def test_a_customer_whose_numbers_or_legal_form_contradict_is_not_taken_for_another(
+    bc: BusinessCentral, desk: Desk, match: list[str], body: dict[str, Any], against: str, action: Any
+) -> None:
+    bc.edit("customers", "10000", displayName="Adatum AB", taxRegistrationNumber="SE556677889901")
+    before = adatum(desk)
+    step = Step(action, "12", mapped("organization:12", {"city": "Ulm", **body}, match), before["id"])
+    outcome = desk.one("customer", step)
+    assert (outcome.code == "contradicting-match") is bool(against)
+    if against:
+        assert (outcome.status, outcome.target_id) == ("failed", None)
+        assert (
+            outcome.reason == f"customer 10000 matches, but its {against} is another one; nothing was written"
+        )
+        assert adatum(desk) == before
+
+
+def test_a_customer_that_a_person_linked_is_taken_whatever_it_holds(bc: BusinessCentral, desk: Desk) -> None:
+    bc.edit("customers", "10000", taxRegistrationNumber="SE556677889901")
+    body = {"taxRegistrationNumber": "DE123456789"}
+    step = Step("update", "12", mapped("organization:12", body), desk.id("customers", "10000"), memo={})
+    assert desk.one("customer", step).status == "updated"

@@ -192,9 +192,17 @@ class Office:
         key = f"document:PD-{number}"
         return self.desk.find("document", key).get(key, [])
 
+    def left(self, document: str) -> dict[str, Any]:
+        """How a document is said to have been left: as it is now."""
+        try:
+            row = self.row(document)
+        except KeyError:
+            return {}
+        return {"at": row["lastModifiedDateTime"], "total": str(row["totalAmountExcludingTax"])}
+
     def post(self, document: str, *, posted: str | None = None, memo: Any = None, **body: Any) -> Outcome:
         """A run of the flow of postings."""
-        made = mapped("posting:1", {"document": self.kind, **body})
+        made = mapped("posting:1", {"document": self.kind, **self.left(document), **body})
         step = Step(
             "update" if posted else "create", "1", made, posted, memo=memo, refs={"document": document}
         )
