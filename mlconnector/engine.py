@@ -253,7 +253,8 @@ class FlowRun:
             if isinstance(record, Mapped) and known.refs:
                 record = _with_refs(record, known.refs)
             if (link := links.get(change.id)) is not None:
-                changed = changed_fields(flow, change.record, link) if flow.fields else None
+                readable = flow.fields and isinstance(record, Mapped)
+                changed = changed_fields(flow, change.record, link) if readable else None
                 known = replace(known, link=link, changed=changed)
             decided = (
                 record

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mlconnector.engine import FlowRun
+from mlconnector.errors import Rejected
 from mlconnector.ledger import Pair
 from mlconnector.matching import NEW
 from mlconnector.model import Change, Flow, LedgerEntry, Mapped, Outcome, Ref
@@ -334,3 +335,28 @@ def test_what_nothing_would_find_again_is_not_made_twice(desk: Desk) -> None:
     assert desk.entry("f1").code == "may-be-there" and len(desk.erp.records) == 1
     desk.out("full", flow=unmatched)
     assert desk.entry("f1").code == "may-be-there" and len(desk.erp.records) == 1
+
+
+class Broken(dict[str, Any]):
+    """A record that came broken: whoever looks into it is told so."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        raise Rejected("it came broken", code="unreadable-record")
+
+    __getitem__ = get
+
+
+def test_a_linked_record_that_comes_broken_fails_alone(desk: Desk) -> None:
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.crm.put("f2", name="Syd", city="Ulm")
+    desk.out()
+    desk.crm.put("f2", name="Syd", city="Lund")
+    fetch = desk.crm.fetch
+
+    def breaking(entity: str, ids: Any) -> Any:
+        for change in fetch(entity, ids):
+            yield replace(change, record=Broken()) if change.id == "f1" else change
+
+    desk.crm.fetch = breaking  # type: ignore[method-assign]
+    counts = desk.out("full")
+    assert (counts["failed"], counts["updated"]) == (1, 1) and desk.entry("f1").code == "unreadable-record"
