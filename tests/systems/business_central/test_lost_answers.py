@@ -32,6 +32,7 @@ class Engine:
     office: Office
     ids: dict[int, str] = field(default_factory=dict)
     posted: dict[int, str] = field(default_factory=dict)
+    memos: dict[int, Any] = field(default_factory=dict)
 
     def settle(self, write: Callable[[], list[Outcome]]) -> list[Outcome]:
         """Runs until everything is clear."""
@@ -47,11 +48,15 @@ class Engine:
 
     def documents(self, *numbers: int, **body: Any) -> None:
         def write() -> list[Outcome]:
-            steps = [self.office.step(number, self.known(number), **body) for number in numbers]
+            steps = [
+                self.office.step(number, self.known(number), self.memos.get(number), **body)
+                for number in numbers
+            ]
             return self.office.write(*steps)
 
         for number, outcome in zip(numbers, self.settle(write), strict=True):
             self.ids[number] = outcome.target_id or ""
+            self.memos[number] = outcome.memo
 
     def known(self, number: int) -> str | None:
         if number in self.ids:
