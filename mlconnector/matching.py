@@ -85,7 +85,7 @@ class Matching:
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
         makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
-        if step.again and self.job.flow.fields and not in_order:
+        if step.again and self.job.flow.fields and list(keys) == [step.mapped.key]:
             plan.decided = MAY_BE_THERE
         elif in_order and (not self._may_have(keys, plan.source_id) or self._is_undecided(free)):
             plan.decided = WAITS

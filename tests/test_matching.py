@@ -44,8 +44,7 @@ class Desk(TwoWay):
 
     def link(self, one: str, other: str) -> None:
         with self.opened() as ledger:
-            ledger.link(CRM, ERP, [Pair(one, other, {}, {})])
-            ledger.take_up("out", one, "linked-by-hand", "a person linked it", {})
+            ledger.link_by_hand("out", CRM, ERP, one, other)
 
 
 @pytest.fixture
@@ -120,6 +119,20 @@ def test_a_person_says_which_one_it_is(desk: Desk) -> None:
     desk.out()
     assert desk.entry("f1").status == "done"
     assert desk.erp.records["c2"]["town"] == "Ulm" and desk.erp.records["c1"]["town"] == "Rom"
+
+
+def test_whoever_loses_its_counterpart_to_another_is_matched_anew(desk: Desk) -> None:
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.out()
+    made = desk.links()["f1"]
+    desk.crm.put("f2", name="Syd", city="Lund")
+    desk.link("f2", made)
+    assert (desk.entry("f2").code, desk.entry("f1").code) == ("linked-by-hand", "link-taken")
+    desk.out()
+    assert desk.links() == {"f2": made} and desk.entry("f1").code == "match-taken"
+    desk.crm.put("f1", name="Nord", city="Bonn")
+    desk.out()
+    assert desk.erp.records[made] == {"title": "SYD", "town": "Lund"} and desk.links()["f1"] != made
 
 
 def test_what_is_linked_with_another_record_is_no_match(desk: Desk) -> None:
@@ -324,6 +337,18 @@ def test_a_record_is_sent_again_when_what_it_refers_to_is_another_one_by_now(des
     assert desk.out("full", flow=flow)["unchanged"] == 1, "the toy has nothing to write, but it was asked"
     with desk.opened() as ledger:
         assert len(ledger.attempts("out", "f1")) == 2
+
+
+def test_what_was_sent_by_keys_that_it_has_no_more_is_looked_for_by_these(desk: Desk) -> None:
+    desk.crm.put("f1", name="Nord", city="Ulm")
+    desk.erp.lost = 1
+    desk.run(crash_after=None)
+    unmatched = replace(FORWARD, map=lambda change: replace(FORWARD.map(change), match=()))
+    desk.crm.put("f2", name="Syd", city="Ulm")
+    desk.erp.lost = 1
+    desk.out()
+    desk.out(flow=unmatched)
+    assert desk.entry("f2").status == "done" and len(desk.erp.records) == 2
 
 
 def test_what_nothing_would_find_again_is_not_made_twice(desk: Desk) -> None:

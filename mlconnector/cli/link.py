@@ -44,9 +44,12 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
     from mlconnector.model import Tools
 
     connection, screen = open_connection(common), common.screen()
-    (bound,) = choose_flows(connection, [flow])
+    bound = next(one for one in choose_flows(connection, [flow]) if one.flow.name == flow)
     if not bound.flow.fields:
-        raise ConfigError(f"the records of {flow} are found by their key: there is nothing to link by hand")
+        raise ConfigError(
+            f"the records of {flow} are found by their key: there is nothing to link by hand",
+            hint=f"look at one with: mlconnector explain {source}",
+        )
     with (
         open_state(connection) as ledger,
         open_systems(connection, screen, Tools(utc_now, time.sleep)) as systems,
@@ -57,7 +60,8 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
             screen.line(f"{source} will be made anew in {bound.flow.target} by the next sync")
             return 0
         target_id = _target_id(connection, bound, systems, target)
-        _link(connection, bound, ledger, source_id, target_id)
+        here, there = (bound.flow.source, bound.flow.entity), (bound.flow.target, bound.flow.into)
+        ledger.link_by_hand(flow, here, there, source_id, target_id)
     screen.line(f"{source} is linked with {target}; the next sync brings the two in step")
     return 0
 
@@ -66,21 +70,21 @@ def _source_id(bound: BoundFlow, systems: Systems, ledger: Ledger, text: str) ->
     from mlconnector.cli.records import find_ids, not_found
 
     flow, reader = bound.flow, systems.source(bound.flow.source)
-    ids = find_ids(flow, ledger, reader, [text])
-    if not ids and not _is_there(reader, flow.entity, text):
+    ids = find_ids(flow, ledger, reader, [text]) or [text.strip()]
+    ids = [one for one in ids if _is_there(reader, flow.entity, one)]
+    if not ids:
         raise not_found([text])
-    ids = ids or [text.strip()]
     if len(ids) > 1:
         raise ConfigError(f"{text} may mean {', '.join(ids)}", hint="give the id of the one that is meant")
     return ids[0]
 
 
-def _is_there(reader: Source, entity: str, text: str) -> bool:
+def _is_there(reader: Source, entity: str, id_: str) -> bool:
     """Whether a record has this id; what can be no id is none."""
     from mlconnector.cli.records import is_there
 
     try:
-        return any(is_there(one) for one in reader.fetch(entity, [text.strip()]))
+        return any(is_there(one) for one in reader.fetch(entity, [id_]))
     except (ConfigError, Rejected):
         return False
 
@@ -97,23 +101,13 @@ def _target_id(connection: Connection, bound: BoundFlow, systems: Systems, text:
         raise ConfigError(f"{text} may mean {', '.join(hits)}", hint="give the id of the one that is meant")
     if hits:
         return hits[0]
-    if the_other_way(connection, bound) and not _is_there(systems.source(flow.target), flow.into, text):
+    if the_other_way(connection, bound) and not _is_there(
+        systems.source(flow.target), flow.into, text.strip()
+    ):
         raise ConfigError(
             f"{flow.target} has no {flow.into} {text}", hint="give its number or its id; nothing was linked"
         )
     return text.strip()
-
-
-def _link(connection: Connection, bound: BoundFlow, ledger: Ledger, source_id: str, target_id: str) -> None:
-    from mlconnector.ledger import Pair
-
-    flow = bound.flow
-    ends = (flow.source, flow.entity), (flow.target, flow.into)
-    before = ledger.links(ends[1], ends[0], [target_id]).get(target_id)
-    ledger.link(*ends, [Pair(source_id, target_id, {}, {})])
-    ledger.take_up(flow.name, source_id, "linked-by-hand", "a person linked it", {})
-    if before is not None and before.id != source_id:  # it lost its counterpart: it is matched anew
-        ledger.take_up(flow.name, before.id, "link-taken", "a person linked its counterpart with another", {})
 
 
 def _make_new(bound: BoundFlow, ledger: Ledger, source_id: str) -> None:

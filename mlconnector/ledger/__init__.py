@@ -438,13 +438,26 @@ class Ledger:
     def take_up(self, flow: str, source_id: str, code: str, reason: str, memo: Mapping[str, Any]) -> None:
         """Lets the next run send a record as it is then, whatever became of it before; its link says where to."""
         with self._transaction():
-            self._db.execute(
-                "INSERT INTO ledger (flow, source_id, status, code, reason, memo, updated_at)"
-                " VALUES (?, ?, 'held', ?, ?, ?, ?) ON CONFLICT (flow, source_id) DO UPDATE SET status = 'held',"
-                " code = excluded.code, reason = excluded.reason, memo = excluded.memo, digest = NULL, tried = NULL,"
-                " target_id = NULL, retry_at = NULL, updated_at = excluded.updated_at",
-                (flow, source_id, code, reason, JSON.encode(memo).decode(), self._stamp()),
-            )
+            self._take_up(flow, source_id, code, reason, memo)
+
+    def link_by_hand(self, flow: str, here: End, there: End, source_id: str, target_id: str) -> None:
+        """A person says that the two are one: the next run brings them in step, and matches anew whoever loses one."""
+        with self._transaction():
+            before = links.find(self._db, there, here, [target_id]).get(target_id)
+            links.store(self._db, here, there, [Pair(source_id, target_id, {}, {})])
+            self._take_up(flow, source_id, "linked-by-hand", "a person linked it", {})
+            if before is not None and before.id != source_id:
+                reason = "a person linked its counterpart with another"
+                self._take_up(flow, before.id, "link-taken", reason, {})
+
+    def _take_up(self, flow: str, source_id: str, code: str, reason: str, memo: Mapping[str, Any]) -> None:
+        self._db.execute(
+            "INSERT INTO ledger (flow, source_id, status, code, reason, memo, updated_at)"
+            " VALUES (?, ?, 'held', ?, ?, ?, ?) ON CONFLICT (flow, source_id) DO UPDATE SET status = 'held',"
+            " code = excluded.code, reason = excluded.reason, memo = excluded.memo, digest = NULL, tried = NULL,"
+            " wants = NULL, target_id = NULL, retry_at = NULL, updated_at = excluded.updated_at",
+            (flow, source_id, code, reason, JSON.encode(memo).decode(), self._stamp()),
+        )
 
     def search(self, flow: str | None, text: str) -> list[LedgerEntry]:
         """Entries by source id, name, remote id or key (what stands behind its kind is enough); letter case aside."""

@@ -18,14 +18,12 @@ from typing import Any
 
 from mlconnector.cli.build import (
     Systems,
-    choose_flows,
     in_order,
     keeps_links,
     source_key,
     watched_fields,
     written_back_fields,
 )
-from mlconnector.cli.link import _link
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError, Stop
@@ -286,12 +284,12 @@ class PairLoop:
 
     def link(self, organization: int, customer: str) -> None:
         """As `mlconnector link` does, by the customer's id."""
-        (bound,) = choose_flows(self.connection, ["organizations_to_customers"])
         with self.opened() as ledger:
             before = ledger.links(("erp", "customer"), ("crm", "organization"), [customer]).get(customer)
             if before is not None and before.id != str(organization):
                 self.erp.made.spare[f"customer 555 {before.id}"] += 1
-            _link(self.connection, bound, ledger, str(organization), customer)
+            here, there = ("crm", "organization"), ("erp", "customer")
+            ledger.link_by_hand("organizations_to_customers", here, there, str(organization), customer)
 
     # what there is
 
