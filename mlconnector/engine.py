@@ -188,7 +188,8 @@ class FlowRun:
             return
         self.job.ledger.release(self.job.flow.name)
         ledger, name = self.job.ledger, self.job.flow.name
-        self._fetched([*ledger.leftovers(name, self.job.run_id), *self._whose_reference_came()])
+        waiting = [*self._whose_reference_came(), *self._matching.whose_match_is_decided()]
+        self._fetched([*ledger.leftovers(name, self.job.run_id), *waiting])
 
     def _whose_reference_came(self) -> list[str]:
         """Records that waited for one they refer to, which is linked by now; the others are not asked for."""
@@ -244,7 +245,7 @@ class FlowRun:
         owners = {**ledger.unclear(flow.name), **ledger.owners(flow.name, keys)}
         removed = ledger.parted(flow.name, keys - owners.keys())
         now = self.job.now()
-        links = ledger.links(*self._ends, changes.keys()) if self.job.keep_links else {}
+        links = ledger.links(*self._ends, changes.keys()) if self.job.ties.keeps_links else {}
         entries |= self._given_away(entries, links)
         plans: list[Planned] = []
         for change in changes.values():
@@ -276,7 +277,7 @@ class FlowRun:
         self, entries: Mapping[str, LedgerEntry], links: Mapping[str, Link]
     ) -> dict[str, LedgerEntry]:
         """Entries of records whose counterpart was linked with another one since, by a person: as if they had none."""
-        if not self.job.keep_links:
+        if not self.job.ties.keeps_links:
             return {}
         here, there = self._ends
         had = {id_: entry.target_id for id_, entry in entries.items() if entry.target_id and id_ not in links}

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from mlconnector.decide import UNDECIDED, Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
-from mlconnector.ledger.rows import reference_key
+from mlconnector.ledger.rows import DECISION, reference_key
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
 from mlconnector.pairs import seen_of, seen_there
 from mlconnector.systems.base import Entity, Prepares, Source, Target
@@ -47,6 +47,20 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Ties:
+    """What a flow has to do with the other flows of its connection. Of a flow alone: nothing."""
+
+    keeps_links: bool = False
+    """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
+    watched: frozenset[str] = frozenset()
+    """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
+    written_back: frozenset[str] = frozenset()
+    """Fields of the source that a flow the other way round writes: what they are now is remembered for it."""
+    the_other_way: tuple[str, ...] = ()
+    """The flows from the target's records back to the source's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A flow with everything it needs to run: what `cli` puts together."""
 
@@ -64,14 +78,7 @@ class Job:
     limit: int | None = None
     named_by: str = ""
     """The field of the source by which people call a record (`number`)."""
-    keep_links: bool = False
-    """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
-    watched: frozenset[str] = frozenset()
-    """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
-    the_other_way: tuple[str, ...] = ()
-    """The flows from the target's records back to the source's."""
-    written_back: frozenset[str] = frozenset()
-    """Fields of the source that a flow the other way round writes: what they are now is remembered for it."""
+    ties: Ties = Ties()
     adopt: bool = False
     """Only links what is there on both sides; nothing is written."""
 
@@ -106,6 +113,8 @@ class Planned:
     ticket: Ticket | None = None
     looked: bool = False
     """Whether it was found out in the meantime where its counterpart is."""
+    waits_for: str = ""
+    """The record of the target that a person has to decide about first."""
 
     @property
     def entry(self) -> LedgerEntry | None:
@@ -276,7 +285,9 @@ class Lanes:
         flow, ledger = self.job.flow, self.job.ledger
         settled = [self._stored(plan, outcome) for plan, outcome in pairs]
         ends = (flow.source, flow.entity), (flow.target, flow.into)
-        ledger.finish(flow.name, self.job.run_id, numbers, settled, ends if self.job.keep_links else None)
+        ledger.finish(
+            flow.name, self.job.run_id, numbers, settled, ends if self.job.ties.keeps_links else None
+        )
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self._unclaim(plan)
@@ -299,7 +310,7 @@ class Lanes:
             tried_keys=_tried_keys(plan, outcome),
             before=plan.entry,
             name=plan.name,
-            pair=self._pair(plan, outcome) if self.job.keep_links else None,
+            pair=self._pair(plan, outcome) if self.job.ties.keeps_links else None,
         )
 
     def _pair(self, plan: Planned, outcome: Outcome) -> Pair | None:
@@ -307,9 +318,9 @@ class Lanes:
         if outcome.target_id is None or outcome.status not in SUCCEEDED:
             return None
         flow, now = self.job.flow, outcome.now or {}
-        seen = seen_there(plan.record, self.job.written_back)
+        seen = seen_there(plan.record, self.job.ties.written_back)
         seen |= seen_of(flow, plan.record) if flow.fields else {}
-        return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.watched))
+        return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.ties.watched))
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)
@@ -347,9 +358,11 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
-    """A key that somebody else owns, or the record it refers to that is not there yet."""
+    """A key that somebody else owns, or the record it waits for: to be there, or to be decided about."""
     if outcome.code == "waits-for-reference" and plan.known.missing is not None:
         return reference_key(plan.known.missing)
+    if plan.waits_for:
+        return f"{DECISION}{plan.waits_for}"
     return plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None
 
 

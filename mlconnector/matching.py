@@ -87,8 +87,10 @@ class Matching:
         makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
         if step.again and self.job.flow.fields and list(keys) == [step.mapped.key]:
             plan.decided = MAY_BE_THERE
-        elif in_order and (not self._may_have(keys, plan.source_id) or self._is_undecided(free)):
+        elif in_order and not self._may_have(keys, plan.source_id):
             plan.decided = WAITS
+        elif in_order and (asked := self._undecided_of(free)):
+            plan.decided, plan.waits_for = self._waits_for(asked[0]), asked[0]
         elif unclear and not self.job.entity.upserts and (free or not makes_none):
             plan.decided = self._undecided(hits, free)
         elif free:
@@ -104,11 +106,25 @@ class Matching:
         elif in_order:
             self._made.update(dict.fromkeys(keys, plan.source_id))
 
-    def _undecided(self, hits: Sequence[str], free: Sequence[str]) -> Outcome:
-        """It is never guessed which one is meant; a person says so with `mlconnector link`."""
+    def whose_match_is_decided(self) -> Sequence[str]:
+        """Records that waited for a person's decision about one they match, which was made; the others wait on."""
+        waiting = self.job.ledger.waiting_for_decisions(self.job.flow.name)
+        undecided = set(self._undecided_of([hit for _, hit in waiting]))
+        return [source_id for source_id, hit in waiting if hit not in undecided]
+
+    def _waits_for(self, hit: str) -> Outcome:
+        reason = f"{self._named([hit])} matches it and others too: a person has to say what that one is first"
+        return Outcome("held", code="waits-for-decision", reason=reason)
+
+    def _named(self, hits: Sequence[str]) -> str:
+        """What people call them; a few are enough."""
         target, shown = self.job.target, hits[:SHOWN]
         names = target.names(self.job.flow.into, shown) if isinstance(target, Names) else {}
-        named = ", ".join(names.get(hit, hit) for hit in shown) + (", …" if len(hits) > SHOWN else "")
+        return ", ".join(names.get(hit, hit) for hit in shown) + (", …" if len(hits) > SHOWN else "")
+
+    def _undecided(self, hits: Sequence[str], free: Sequence[str]) -> Outcome:
+        """It is never guessed which one is meant; a person says so with `mlconnector link`."""
+        named = self._named(hits)
         if not free:
             reason = f"what matches is linked with another record already: {named}"
             return Outcome("failed", code="match-taken", reason=reason)
@@ -121,14 +137,14 @@ class Matching:
         made = {self._made[key] for key in keys if key in self._made} & self.lanes.under_way
         return all(other == source_id for other in (*unclear, *made))
 
-    def _is_undecided(self, hits: Sequence[str]) -> bool:
-        """Whether a person has to say what one of these is, since several match it on the way there."""
-        ledger, flows = self.job.ledger, self.job.the_other_way
+    def _undecided_of(self, hits: Sequence[str]) -> Sequence[str]:
+        """Those of which a person has to say what they are, since several match them on the way there."""
+        ledger, flows = self.job.ledger, self.job.ties.the_other_way
         entries = [entry for name in flows for entry in ledger.entries(name, hits).values()] if hits else []
-        return any(entry.status == "failed" and entry.code in UNDECIDED for entry in entries)
+        return [one.source_id for one in entries if one.status == "failed" and one.code in UNDECIDED]
 
     def _is_anothers(self, hit: str, source_id: str) -> bool:
-        if not self.job.keep_links:
+        if not self.job.ties.keeps_links:
             return False
         flow = self.job.flow
         link = self.job.ledger.links((flow.target, flow.into), (flow.source, flow.entity), [hit]).get(hit)

@@ -82,6 +82,7 @@ REMEDIES = {
     "address-changed-there": "Take the new address over into the source, where it is still the old one.",
     "refused-together": "Nothing to do: the next runs find out which record is meant and send the others.",
     "other-audience": "Nothing to do; archive it in the other audience by hand if it should not stay there.",
+    "waits-for-decision": "Say what the other record is (mlconnector link with its flow); this one follows by itself.",
     "waits-for-another": "Nothing to do: the same run, or one of the next, finds it out.",
     "found-elsewhere": "Nothing to do: the same run, or the next one, goes on there.",
     "already-away": "Nothing to do: it was gone before.",

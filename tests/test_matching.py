@@ -93,7 +93,10 @@ def test_what_is_not_clear_one_way_is_not_guessed_on_the_way_back(desk: Desk, ad
     desk.out(adopt=adopt)
     assert desk.entry("f1").code == "ambiguous-match"
     desk.back(adopt=adopt)
-    assert desk.links() == {} and desk.entry("c1", BACK.name).code == "waits-for-another"
+    assert desk.links() == {} and desk.entry("c1", BACK.name).code == "waits-for-decision"
+    asked = desk.erp.asked
+    desk.back()
+    assert desk.erp.asked == asked, "nobody asks for it again before a person decided"
     desk.link("f1", "c2")
     desk.out()
     desk.back()
@@ -376,12 +379,12 @@ def test_a_linked_record_that_comes_broken_fails_alone(desk: Desk) -> None:
     desk.crm.put("f2", name="Syd", city="Ulm")
     desk.out()
     desk.crm.put("f2", name="Syd", city="Lund")
-    fetch = desk.crm.fetch
+    whole = desk.crm.change
 
-    def breaking(entity: str, ids: Any) -> Any:
-        for change in fetch(entity, ids):
-            yield replace(change, record=Broken()) if change.id == "f1" else change
+    def breaking(entity: str, id_: str) -> Change:
+        change = whole(entity, id_)
+        return replace(change, record=Broken()) if id_ == "f1" else change
 
-    desk.crm.fetch = breaking  # type: ignore[method-assign]
+    desk.crm.change = breaking  # type: ignore[method-assign]
     counts = desk.out("full")
     assert (counts["failed"], counts["updated"]) == (1, 1) and desk.entry("f1").code == "unreadable-record"

@@ -26,6 +26,7 @@ from mlconnector.summary import Summary
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection, Healthcheck
     from mlconnector.engine import FlowRun
+    from mlconnector.lanes import Ties
     from mlconnector.report import Screen, Tell, Watch
     from mlconnector.systems.base import Connected, Source, Target
 
@@ -122,17 +123,20 @@ def the_other_way(connection: Connection, bound: BoundFlow) -> list[Flow]:
     ]
 
 
-def watched_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
-    """The fields of the counterpart that this flow writes, and those that a flow the other way reads."""
-    flow = bound.flow
-    read_back = (paths for other in the_other_way(connection, bound) for paths in other.fields.values())
-    return frozenset(flow.fields).union(*read_back) if flow.fields else frozenset()
+def ties(connection: Connection, bound: BoundFlow) -> Ties:
+    """What the engine has to know of the connection's other flows."""
+    from mlconnector.lanes import Ties
 
-
-def written_back_fields(connection: Connection, bound: BoundFlow) -> frozenset[str]:
-    """The fields of the source that a flow the other way writes."""
-    names = (other.fields for other in the_other_way(connection, bound))
-    return frozenset().union(*names) if bound.flow.fields else frozenset()
+    flow, back = bound.flow, the_other_way(connection, bound)
+    if not flow.fields:
+        return Ties(keeps_links(connection, bound))
+    read_back = (paths for other in back for paths in other.fields.values())
+    return Ties(
+        keeps_links=keeps_links(connection, bound),
+        watched=frozenset(flow.fields).union(*read_back),
+        written_back=frozenset().union(*(other.fields for other in back)),
+        the_other_way=tuple(other.name for other in back),
+    )
 
 
 def source_key(connection: Connection, bound: BoundFlow) -> str:
@@ -408,10 +412,7 @@ class _Run:
             brake=None if unbraked else Brake(share=brake.share, at_least=brake.at_least),
             limit=self.order.limit,
             named_by=source_key(self.connection, bound),
-            keep_links=keeps_links(self.connection, bound),
-            watched=watched_fields(self.connection, bound),
-            the_other_way=tuple(flow.name for flow in the_other_way(self.connection, bound)),
-            written_back=written_back_fields(self.connection, bound),
+            ties=ties(self.connection, bound),
             adopt=self.order.adopt,
         )
 
@@ -448,9 +449,7 @@ def preview(
         now=now,
         stop_requested=lambda: False,
         observer=kept,
-        keep_links=keeps_links(systems.connection, bound),
-        watched=watched_fields(systems.connection, bound),
-        the_other_way=tuple(flow.name for flow in the_other_way(systems.connection, bound)),
+        ties=ties(systems.connection, bound),
     )
     FlowRun(job).replay([change.id], forced=False)
     copy.close()

@@ -21,6 +21,7 @@ from mlconnector.ledger.forgetting import Forgotten
 from mlconnector.ledger.links import End, Pair
 from mlconnector.ledger.rows import (
     ATTEMPT,
+    DECISION,
     FORGET,
     JSON,
     REFERENCE,
@@ -401,19 +402,27 @@ class Ledger:
             " AND (status = 'held' OR (run_id IS NOT ?2 AND (status IN ('sending', 'unknown')"
             " OR (status = 'failed' AND retry_at IS NOT NULL))))"
             " AND (retry_at IS NULL OR retry_at <= ?3) AND coalesce(wants, '') NOT LIKE ?4"
-            " ORDER BY updated_at, source_id",
-            (flow, run_id, self._stamp(), f"{REFERENCE}%"),
+            " AND coalesce(wants, '') NOT LIKE ?5 ORDER BY updated_at, source_id",
+            (flow, run_id, self._stamp(), f"{REFERENCE}%", f"{DECISION}%"),
         )
         return [row[0] for row in rows]
 
     def waiting_for_references(self, flow: str) -> list[tuple[str, Ref]]:
         """Records that wait until another one is linked, each with that one."""
-        rows = self._db.execute(
+        return [(source_id, reference_of(wants)) for source_id, wants in self._waiting(flow, REFERENCE)]
+
+    def waiting_for_decisions(self, flow: str) -> list[tuple[str, str]]:
+        """Records that wait until a person decides about a record of the target, each with its remote id."""
+        return [
+            (source_id, wants.removeprefix(DECISION)) for source_id, wants in self._waiting(flow, DECISION)
+        ]
+
+    def _waiting(self, flow: str, kind: str) -> list[tuple[str, str]]:
+        return self._db.execute(
             "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
             " WHERE flow = ? AND wants IS NOT NULL AND wants LIKE ? ORDER BY source_id",
-            (flow, f"{REFERENCE}%"),
-        )
-        return [(source_id, reference_of(wants)) for source_id, wants in rows]
+            (flow, f"{kind}%"),
+        ).fetchall()
 
     def unsettled(self, flow: str, since: str | None = None, statuses: Sequence[str] = OPEN) -> list[str]:
         """Ids of records that are not settled, or in the given statuses; `since` is the time they got there."""

@@ -79,6 +79,10 @@ REFERENCE = "ref:"
 """Stands before the record that another one waits for, in `wants`."""
 
 
+DECISION = "ask:"
+"""Stands before the remote id that a person has to decide about first, in `wants`."""
+
+
 def reference_key(ref: Ref) -> str:
     """What is stored of a reference that is waited for: `ref:organization/9>customer`."""
     return f"{REFERENCE}{ref.entity}/{ref.id}>{ref.into}"

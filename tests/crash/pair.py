@@ -19,10 +19,8 @@ from typing import Any
 from mlconnector.cli.build import (
     Systems,
     in_order,
-    keeps_links,
     source_key,
-    watched_fields,
-    written_back_fields,
+    ties,
 )
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.engine import FlowRun
@@ -77,10 +75,14 @@ class Made:
         self.posted: defaultdict[str, set[str]] = defaultdict(set)
         self.spare: Counter[str] = Counter()
         """How many more may be made, since a person gave what there was to another record."""
+        self.beside: set[str] = set()
+        """Deals that had two documents at one time."""
         self._known: set[str] = set()
 
     def note(self, erp: BusinessCentral, *, by_people: bool = False) -> None:
         """Looks at all there is; what is new was made by people or by the call just now."""
+        there = Counter(what for what, _ in _identified(erp) if what.startswith("document "))
+        self.beside |= {what for what, count in there.items() if count > 1}
         for what, row in _identified(erp):
             if row["id"] not in self._known and not by_people and not what.endswith(" "):
                 self.ids[what].add(row["id"])
@@ -91,6 +93,7 @@ class Made:
 
     def check(self) -> None:
         """Nothing was made twice, and nothing posted twice."""
+        assert not self.beside, f"two documents at one time: {self.beside}"
         for what, ids in self.ids.items():
             assert len(ids) <= 1 + self.spare[what], f"{what} was made {len(ids)} times"
         for number, ids in self.posted.items():
@@ -123,10 +126,22 @@ class PairErp(Fused, BusinessCentral):
         self.made = Made()
 
     def answer(self, request: Request) -> Reply:
+        drafts = self._drafts() if request.method == "DELETE" else Counter()
         reply = super().answer(request)
         if request.method != "GET":
             self.made.note(self)
+        if request.method == "DELETE":  # `on_unwon: delete`: if its deal is won again, it gets another one
+            self.made.spare += drafts - self._drafts()
         return reply
+
+    def _drafts(self) -> Counter[str]:
+        """How many drafts there are, by what they were made for."""
+        drafts = [
+            row
+            for row in [*self.rows("salesOrders"), *self.rows("salesInvoices")]
+            if row["status"] == "Draft"
+        ]
+        return Counter(f"document {row['externalDocumentNumber']}" for row in drafts)
 
 
 class PairCrm(Fused, Pipedrive):
@@ -249,9 +264,7 @@ class PairLoop:
             stop_requested=lambda: False,
             observer=self.watcher,
             named_by=source_key(self.connection, bound),
-            keep_links=keeps_links(self.connection, bound),
-            watched=watched_fields(self.connection, bound),
-            written_back=written_back_fields(self.connection, bound),
+            ties=ties(self.connection, bound),
             adopt=adopt,
         )
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError
-from mlconnector.lanes import Job
+from mlconnector.lanes import Job, Ties
 from mlconnector.ledger import Ledger
 from mlconnector.mapping import digest
 from mlconnector.model import Batch, Change, Flow, Mapped, Outcome, Step
@@ -49,6 +49,8 @@ class ToySystem:
     lost: int = 0
     """So many answers get lost from now on."""
     writes: int = 0
+    asked: int = 0
+    """How many records were fetched by their ids."""
 
     def put(self, id_: str, **values: Any) -> None:
         self.records[id_] = {**self.records.get(id_, {}), **values}
@@ -58,16 +60,19 @@ class ToySystem:
         self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
     ) -> Iterator[Batch]:
         ids = [one for one in sorted(self.records) if since is None or self.stamps[one].isoformat() >= since]
-        changes = list(self.fetch(entity, ids))
+        changes = [self.change(entity, one) for one in ids]
         yield Batch(changes[:2], None)
         yield Batch(changes[2:], self.clock.now().isoformat())
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
         for id_ in ids:
-            if id_ in self.records:
-                yield Change(entity, id_, "upsert", self.stamps[id_], dict(self.records[id_]))
-            else:
-                yield Change(entity, id_, "delete", None, {})
+            self.asked += 1
+            yield self.change(entity, id_)
+
+    def change(self, entity: str, id_: str) -> Change:
+        if id_ in self.records:
+            return Change(entity, id_, "upsert", self.stamps[id_], dict(self.records[id_]))
+        return Change(entity, id_, "delete", None, {})
 
     def shift(self, checkpoint: str, overlap: Any) -> str:
         return (datetime.fromisoformat(checkpoint) - overlap).isoformat()
@@ -177,8 +182,11 @@ class TwoWay:
         return Job(
             flow=flow, entity=Entity(key="name", upserts=False, batch=self.batch), source=source, target=target,
             ledger=ledger, run_id=self.runs, overlap=OVERLAP, now=self.clock.now, stop_requested=lambda: False,
-            observer=Watcher(), keep_links=True, watched=WATCHED[flow.name], adopt=adopt,
-            the_other_way=tuple(one.name for one in (FORWARD, BACK) if one.name != flow.name),
+            observer=Watcher(), adopt=adopt,
+            ties=Ties(
+                keeps_links=True, watched=WATCHED[flow.name],
+                the_other_way=tuple(one.name for one in (FORWARD, BACK) if one.name != flow.name),
+            ),
         )  # fmt: skip
 
     @contextlib.contextmanager

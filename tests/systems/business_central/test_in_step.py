@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mlconnector.engine import FlowRun
-from mlconnector.lanes import Job
+from mlconnector.lanes import Job, Ties
 from mlconnector.ledger import Ledger
 from mlconnector.mapping import digest
 from mlconnector.model import Batch, Change, Flow, LedgerEntry, Mapped, Ref, Skip
@@ -94,8 +94,7 @@ class Runs:
             now=self.desk.client.now,
             stop_requested=lambda: False,
             observer=Watcher(),
-            keep_links=True,
-            watched=frozenset(flow.fields),
+            ties=Ties(keeps_links=True, watched=frozenset(flow.fields)),
             adopt=adopt,
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mlconnector.engine import FlowRun
-from mlconnector.lanes import Job
+from mlconnector.lanes import Job, Ties
 from mlconnector.ledger import Ledger
 from mlconnector.mapping import digest
 from mlconnector.model import Change, Flow, Mapped
@@ -107,7 +107,7 @@ class Bench:
             flow=replace(self.flow, fields={**self.flow.fields, "custom_fields.Weight": frozenset({"value"})}),
             entity=entity, source=self.source, target=self.client.writer(), ledger=self.ledger, run_id=self.runs,
             overlap=timedelta(seconds=10), now=self.clock.now, stop_requested=lambda: False, observer=Watcher(),
-            keep_links=True, watched=frozenset({"name", "custom_fields.Weight"}),
+            ties=Ties(keeps_links=True, watched=frozenset({"name", "custom_fields.Weight"})),
         )  # fmt: skip
         return dict(FlowRun(job).sync())
 
