@@ -284,6 +284,20 @@ class Vault(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class Quota:
+    """What a system took of a daily allowance, and until when it has to keep away: `cli` keeps it from run to run.
+
+    The one value here that changes: the system counts in it. `spent` is of `day` (ISO, UTC). `why` says, without a
+    secret, what the system said when it sent us away.
+    """
+
+    day: str = ""
+    spent: int = 0
+    away_until: datetime | None = None
+    why: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What `cli` hands to a system: the few things that differ between a run, a test and the demo.
@@ -291,13 +305,14 @@ class Tools:
     `now` gives an aware UTC time, `sleep` waits and may raise StoppedError when the run was asked to end. Sleeping for
     no time at all, between two calls, lets the run end there. `called` is the connection and the system as
     `mlconnector secrets set` takes them: `nordkran erp`. `vault` holds the system's own
-    secrets; without one, those that it was connected with stay as they are.
+    secrets; without one, those that it was connected with stay as they are. `quota` is what it took so far today.
     """
 
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
     called: str = "CONNECTION SYSTEM"
     vault: Vault | None = None
+    quota: Quota = field(default_factory=Quota)
 
     def named(self, hint: str) -> str:
         """A hint that says CONNECTION SYSTEM, with what these are called."""

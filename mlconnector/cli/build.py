@@ -20,7 +20,7 @@ from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
 from mlconnector.ledger.lock import RunLock
-from mlconnector.model import Batch, Change, Flow, Tools
+from mlconnector.model import Batch, Change, Flow, Quota, Tools
 from mlconnector.summary import Summary
 
 if TYPE_CHECKING:
@@ -155,13 +155,16 @@ class Systems:
         secrets: Mapping[str, str],
         tools: Tools,
         hide: Callable[[Iterable[str]], None] = lambda values: None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.connection = connection
         self._secrets = secrets
+        self._ledger = ledger
         self._tools = tools
         self._hide = hide
         self._connected: dict[str, Connected] = {}
         self._sources: dict[str, Source] = {}
+        self._quotas: dict[str, Quota] = {}
 
     def connected(self, alias: str) -> Connected:
         """The system behind an alias; nothing is sent yet."""
@@ -176,7 +179,10 @@ class Systems:
                 if name.partition(".")[0] == alias
             }
             vault = StoredSecrets(self.connection, alias, self._hide)
-            tools = replace(self._tools, called=f"{self.connection.name} {alias}", vault=vault)
+            quota = self._ledger.quota(alias) if self._ledger is not None else Quota()
+            self._quotas[alias] = quota
+            called = f"{self.connection.name} {alias}"
+            tools = replace(self._tools, called=called, vault=vault, quota=quota)
             self._connected[alias] = load_system(part.kind).connect(part.settings, mine, tools)
         return self._connected[alias]
 
@@ -191,6 +197,12 @@ class Systems:
         """The writer of one flow."""
         return self.connected(bound.flow.target).target(bound.flow, bound.options)
 
+    def keep_quotas(self) -> None:
+        """Puts on record what was taken of each system's day."""
+        for alias, quota in self._quotas.items():
+            if self._ledger is not None:
+                self._ledger.keep_quota(alias, quota)
+
     def calls(self) -> int:
         """Requests so far."""
         return sum(one.usage().get("calls", 0) for one in self._connected.values())
@@ -203,9 +215,16 @@ class Systems:
 
 @contextmanager
 def open_systems(
-    connection: Connection, screen: Screen, tools: Tools, aliases: Iterable[str] | None = None
+    connection: Connection,
+    screen: Screen,
+    tools: Tools,
+    aliases: Iterable[str] | None = None,
+    ledger: Ledger | None = None,
 ) -> Iterator[Systems]:
-    """The systems with their secrets, those of `aliases` only if given; closed at the end."""
+    """The systems with their secrets, those of `aliases` only if given; closed at the end.
+
+    `ledger` remembers what they take of a day.
+    """
     from mlconnector.secrets import load_secrets
 
     chosen = None if aliases is None else set(aliases)
@@ -214,7 +233,7 @@ def open_systems(
     ]
     secrets = load_secrets(connection.name, wanted, settings=connection.secrets)
     screen.redactor.hide(secrets.values())
-    systems = Systems(connection, secrets, tools, screen.redactor.hide)
+    systems = Systems(connection, secrets, tools, screen.redactor.hide, ledger)
     try:
         yield systems
     finally:
@@ -325,7 +344,7 @@ class _Run:
             require_origins(self.connection, chosen, self.ledger)
             with (
                 screen.watching(self.summary, tell) as watch,
-                open_systems(self.connection, screen, self.tools, aliases) as systems,
+                open_systems(self.connection, screen, self.tools, aliases, self.ledger) as systems,
             ):
                 for bound in chosen:
                     if self._may_go_on(bound):
@@ -377,6 +396,7 @@ class _Run:
         finally:
             tally.counts, tally.calls = dict(run.counts), systems.calls() - calls
             tally.seconds = time.monotonic() - started
+            systems.keep_quotas()
             self.ledger.end_flow(self.run_id, name, tally.counts, tally.calls, tally.seconds)
 
     def _require_company(self, bound: BoundFlow, systems: Systems) -> None:

@@ -13,6 +13,7 @@ from mlconnector.cli.options import Command, Common
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection
     from mlconnector.ledger import Ledger
+    from mlconnector.model import Quota
     from mlconnector.report import Screen
 
 EPILOG = """
@@ -53,8 +54,17 @@ def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, A
         "file": str(connection.path),
         "state": str(connection.state),
         "last_run": _without_flows(runs[0]) if runs else None,
+        "quotas": {alias: one for alias in connection.systems if (one := _quota(ledger.quota(alias), now))},
         "flows": [_flow(bound, ledger, runs, now) for bound in connection.flows],
     }
+
+
+def _quota(quota: Quota, now: datetime) -> dict[str, Any]:
+    """What was taken of today's allowance, and until when nothing is sent; empty for most systems."""
+    away = quota.away_until is not None and quota.away_until > now
+    spent = quota.spent if quota.day == now.date().isoformat() else 0
+    until = {"away_until": quota.away_until, "why": quota.why} if away else {}
+    return ({"tokens": spent} if spent else {}) | until
 
 
 def _without_flows(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,6 +108,13 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.line("there was no run yet: mlconnector sync")
     elif found["last_run"]["error"]:
         screen.line(_early_end(found["last_run"]))
+    for alias, quota in found["quotas"].items():
+        if "tokens" in quota:
+            screen.line(f"{alias}: {quota['tokens']} tokens taken today")
+        if "away_until" in quota:
+            screen.line(
+                f"{alias}: nothing is sent until {short(quota['away_until'].isoformat())}: {quota['why']}"
+            )
     for flow in found["flows"]:
         last = flow["last_run"]
         screen.line()

@@ -36,7 +36,7 @@ from mlconnector.ledger.rows import (
     row_of,
     stamp,
 )
-from mlconnector.model import LedgerEntry, Left, Link, Outcome, Ref, Step
+from mlconnector.model import LedgerEntry, Left, Link, Outcome, Quota, Ref, Step
 
 __all__ = ["OPEN", "Backfill", "Ledger", "Pair", "Settled"]
 
@@ -559,6 +559,20 @@ class Ledger:
                 "INSERT OR REPLACE INTO run_flows VALUES (?, ?, ?, ?, ?)",
                 (run_id, flow, JSON.encode(counts).decode(), calls, round(seconds, 3)),
             )
+
+    def quota(self, system: str) -> Quota:
+        """What the runs so far took of the system's day; a new one if there is none."""
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (f"quota.{system}",)).fetchone()
+        return msgspec.json.decode(row[0], type=Quota) if row else Quota()
+
+    def keep_quota(self, system: str, quota: Quota) -> None:
+        """For the runs to come."""
+        if quota != self.quota(system):
+            with self._transaction():
+                self._db.execute(
+                    "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+                    (f"quota.{system}", JSON.encode(quota).decode()),
+                )
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The last runs, newest first, each with its flows' counts."""

@@ -122,3 +122,22 @@ def test_postings_are_guarded_and_checked_like_the_documents_they_follow(pair: P
     assert pair.run("sync").exit_code == 0
     assert [row["status"] for row in pair.world.erp.rows("salesInvoices")] == ["Open"]
     assert pair.run("check").exit_code == 0
+
+
+def test_what_was_taken_of_the_day_is_remembered_from_run_to_run(pair: Pair) -> None:
+    pair.crm.switches.daily_headers = False
+    pair.write(CUSTOMERS)
+    assert pair.run("sync").exit_code == 0
+    spent = pair.crm.tokens_spent
+    assert f"crm: {spent} tokens taken today" in pair.run("status").stdout
+    share = f"per_second: 60, daily_tokens: {spent + 5}, daily_share: 100"
+    pair.world.file.write_text(pair.world.file.read_text().replace("per_second: 60", share))
+    second = pair.run("sync")
+    assert second.exit_code == 3 and "daily_share leaves the rest to others" in second.stderr
+    assert pair.crm.tokens_spent <= spent + 5
+    pair.crm.fault("html", status=403)
+    pair.world.file.write_text(pair.world.file.read_text().replace(share, "per_second: 60"))
+    assert "Cloudflare" in pair.run("sync").stderr
+    asked = len(pair.crm.log)
+    assert "nothing is sent until" in pair.run("status").stdout
+    assert "Cloudflare" in pair.run("sync", "-v").stderr and len(pair.crm.log) == asked

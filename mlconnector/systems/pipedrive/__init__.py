@@ -52,8 +52,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int, Meta(ge=1, description="the company's tokens a day, where Pipedrive does not tell")
     ] = 30_000
     daily_share: Annotated[
-        int, Meta(ge=1, le=100, description="percent of the company's tokens a day that one run may take")
-    ] = 30
+        int,
+        Meta(ge=1, le=100, description="percent of the company's tokens a day that this connection may take"),
+    ] = 50
     daily_floor: Annotated[
         int, Meta(ge=0, le=99, description="percent of the company's tokens a day that are left to others")
     ] = 20

@@ -79,7 +79,7 @@ class Api:
         self._credentials = _signed_by(self._grant, secrets, tools)
         self._lock = threading.Lock()
         self._opened: Http | None = None
-        self.budget = Budget(settings, tools.now)
+        self.budget = Budget(settings, tools)
 
     def page(self, path: str, params: Mapping[str, str]) -> tuple[Page, Answer]:
         """One page of a list below /api/v2, and the answer it came in (its Date is the server's clock)."""

@@ -1,19 +1,18 @@
 """What a call costs, and whether another one may be made today (fact sheet 8.2, 8.4, traps 16 and 17).
 
 The day's tokens are the whole company's. What is left of them is known from the headers of the last answer, where
-Pipedrive sends them; what this connection took is counted for one run, since a system keeps nothing from run to run.
-So `daily_share` bounds a run, and `daily_floor` bounds the day as soon as the headers tell.
+Pipedrive sends them: `daily_floor` bounds that. What this connection took is counted here, from run to run in
+`Tools.quota`: `daily_share` bounds that.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
-from datetime import datetime
 
 from mlconnector.errors import Later
 from mlconnector.http import Answer
+from mlconnector.model import Tools
 from mlconnector.systems.pipedrive import Settings
 from mlconnector.systems.pipedrive.verdict import SYSTEM, midnight_after
 
@@ -37,17 +36,17 @@ def cost_of(method: str, path: str) -> int:
 
 
 class Budget:
-    """The tokens of one run. May be used from several threads at once."""
+    """The tokens of a day. May be used from several threads at once."""
 
-    def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
+    def __init__(self, settings: Settings, tools: Tools) -> None:
         self._share, self._floor = settings.daily_share, settings.daily_floor
-        self._now = now
+        self._now, self._quota = tools.now, tools.quota
         self._lock = threading.Lock()
         self.spent = 0
+        """Tokens since it was opened."""
         self.limit = settings.daily_tokens
         self.left: int | None = None
         """Tokens left to the company; None where Pipedrive did not say."""
-        self._away: tuple[datetime, Later] | None = None
 
     @property
     def floor(self) -> int:
@@ -63,20 +62,22 @@ class Budget:
         """Raises Later if this call would take what is not this connection's, or Pipedrive said to keep away."""
         cost = cost_of(method, path)
         with self._lock:
-            if self._away is not None and self._now() < self._away[0]:
-                said = self._away[1]
-                raise Later(said.message, hint=said.hint, request_id=said.request_id, retry_at=said.retry_at)
+            self._keep_away()
+            today = self._today()
             if self.free is not None and cost > self.free:
                 raise self._over(
                     f"{self.left} of the company's {self.limit} tokens are left today", "daily_floor"
                 )
-            if self.spent + cost > self.limit * self._share // 100:
-                raise self._over(f"this run took {self.spent} of {self.limit} tokens a day", "daily_share")
+            if today + cost > self.limit * self._share // 100:
+                state = f"this connection took {today} of the company's {self.limit} tokens today"
+                raise self._over(state, "daily_share")
 
     def note(self, answer: Answer) -> None:
         """Counts an answer, a refusal too (whether these cost is not known), and reads what is left."""
+        cost = cost_of(answer.method, answer.path)
         with self._lock:
-            self.spent += cost_of(answer.method, answer.path)
+            self.spent += cost
+            self._quota.spent = self._today() + cost
             self.limit = _number(answer, "limit") or self.limit
             left = _number(answer, "remaining")
             self.left = self.left if left is None else left
@@ -85,7 +86,23 @@ class Budget:
         """No call before the time that the error names, by the clock of who named it (8.5)."""
         now = self._now()
         if error.retry_at is not None:
-            self._away = (now + (error.retry_at - (answer.date() or now)), error)
+            with self._lock:
+                self._quota.away_until = now + (error.retry_at - (answer.date() or now))
+                self._quota.why = error.message
+
+    def _keep_away(self) -> None:
+        until = self._quota.away_until
+        if until is not None and self._now() < until:
+            raise Later(
+                self._quota.why, hint=f"nothing is sent until {until:%Y-%m-%d %H:%M} UTC", retry_at=until
+            )
+
+    def _today(self) -> int:
+        """Tokens that this connection took today, by UTC: which midnight Pipedrive means is not known (8.2)."""
+        day = self._now().date().isoformat()
+        if self._quota.day != day:
+            self._quota.day, self._quota.spent = day, 0
+        return self._quota.spent
 
     def _over(self, state: str, setting: str) -> Later:
         return Later(

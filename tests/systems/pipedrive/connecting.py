@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from mlconnector.model import Batch, Change, Flow, Mapped, Outcome, Skip, Step, Tools, Vault
+from mlconnector.model import Batch, Change, Flow, Mapped, Outcome, Quota, Skip, Step, Tools, Vault
 from mlconnector.sandbox import Running
 from mlconnector.systems.pipedrive import Settings
 from mlconnector.systems.pipedrive.account import Pipedrive as Connected
@@ -27,11 +27,13 @@ class Client:
     secrets: dict[str, str] = field(default_factory=lambda: {"api_token": API_TOKEN})
     sleeps: list[float] = field(default_factory=list)
     vault: Vault | None = None
+    quota: Quota = field(default_factory=Quota)
+    """Of all that this client connects, as of one run after the other."""
     behind: float = 0.0
     """Seconds that this machine's clock is behind."""
 
     def connect(self, **settings: Any) -> Connected:
-        tools = Tools(self._now, self.sleeps.append, vault=self.vault)
+        tools = Tools(self._now, self.sleeps.append, vault=self.vault, quota=self.quota)
         return Connected(
             Settings(**{"base_url": self.url, "login_url": self.url, **settings}), self.secrets, tools
         )
