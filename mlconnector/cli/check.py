@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,7 +18,9 @@ from mlconnector.model import Finding, Tools
 if TYPE_CHECKING:
     from mlconnector.config import Connection
     from mlconnector.report import Screen
+    from mlconnector.template import Example
 
+FILL_IN = "fill in what is named above, then: mlconnector check"
 EPILOG = """
 \b
 Examples:
@@ -37,12 +39,18 @@ def command(common: Common) -> int:
     Shows every problem at once, each with its remedy, and changes nothing. Exit code 2 if there is an error.
     """
     from mlconnector.cli.build import open_connection
+    from mlconnector.template import left_examples
 
     screen = common.screen()
     connection = open_connection(common)
-    findings = [*_check_file(connection), *_check_state(connection), *_check_healthcheck(connection)]
+    examples = left_examples(connection)
+    findings = [
+        *_check_file(connection, examples),
+        *_check_state(connection),
+        *_check_healthcheck(connection),
+    ]
     for alias in connection.systems:
-        findings += _check_system(connection, alias, screen)
+        findings += _check_system(connection, alias, screen, examples)
     if common.json:
         screen.data([_row(finding) for finding in findings])
     else:
@@ -59,11 +67,8 @@ def _row(finding: Finding) -> dict[str, str]:
     }
 
 
-def _check_file(connection: Connection) -> Iterator[Finding]:
+def _check_file(connection: Connection, examples: Sequence[Example]) -> Iterator[Finding]:
     """It was read without a mistake; whether all of it was filled in is another question."""
-    from mlconnector.template import left_examples
-
-    examples = left_examples(connection)
     for one in examples:
         told = connection.document.told(one.path, "this is still the example")
         yield Finding("error" if one.sure else "warning", "file", told, one.remedy)
@@ -130,8 +135,10 @@ def _told_with_its_line(connection: Connection, finding: Finding) -> Finding:
     return replace(finding, message=connection.document.told(path, finding.message))
 
 
-def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterator[Finding]:
-    """Its secrets, and with them the system itself."""
+def _check_system(
+    connection: Connection, alias: str, screen: Screen, examples: Sequence[Example]
+) -> Iterator[Finding]:
+    """Its secrets, and with them the system itself: not one that is somebody else's, or nobody's."""
     from mlconnector.cli.build import open_systems, utc_now
     from mlconnector.systems.base import failed
 
@@ -145,6 +152,11 @@ def _check_system(connection: Connection, alias: str, screen: Screen) -> Iterato
         return
     try:
         with open_systems(connection, screen, Tools(utc_now, time.sleep), [alias]) as systems:
+            if any(one.sure for one in examples) and any(
+                one.path[:2] == ("systems", alias) for one in examples
+            ):
+                yield Finding("warning", alias, "it was not asked: the file still has the example's", FILL_IN)
+                return
             for finding in systems.connected(alias).check(flows):
                 yield _told_with_its_line(connection, finding)
     except ConnectorError as error:

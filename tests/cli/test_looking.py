@@ -66,6 +66,8 @@ def test_check_names_the_examples_that_nobody_filled_in_with_line_and_column(wor
         ("error", "12:15: healthcheck.ping_url: this is still the example", True),
         ("warning", "9:47: flows.customers_to_members.audience: this is still the example", True),
     ]
+    assert "not asked" in next(one["message"] for one in world.json("check") if one["where"] == "erp")
+    assert not world.erp.log, "not even for a token"
 
 
 def test_what_init_writes_is_full_of_examples_until_it_is_filled_in(world: World) -> None:
