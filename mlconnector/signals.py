@@ -43,12 +43,12 @@ class FromLedger:
         return refetch(self, entity, ids)
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """Its id, key and memo there; a record that is not settled there (any more) is none of ours."""
+        """Its id, key, memo and name there; a record that is not settled there (any more) is none of ours."""
         there = self._ledger.entries(self._flow.follows, ids)
         for id_ in ids:
             entry = there.get(id_)
             if entry is not None and entry.status == "done":
-                record = {"id": id_, "key": entry.target_key, "memo": entry.memo or {}}
+                record = {"id": id_, "key": entry.target_key, "memo": entry.memo or {}, "name": entry.name}
                 yield Change(entity, id_, "upsert", None, record)
             else:
                 yield Change(entity, id_, "delete", None, {})

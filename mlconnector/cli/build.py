@@ -143,6 +143,8 @@ def source_key(connection: Connection, bound: BoundFlow) -> str:
     """The field by which people call a record of this flow: `number`."""
     from mlconnector.systems import load_system
 
+    if bound.flow.follows:
+        return "name"
     return load_system(connection.systems[bound.flow.source].kind).entities[bound.flow.entity].key
 
 
@@ -192,6 +194,12 @@ class Systems:
             flows = [bound.flow for bound in self.connection.flows if bound.flow.source == alias]
             self._sources[alias] = self.connected(alias).source(flows)
         return self._sources[alias]
+
+    def source_of(self, flow: Flow, ledger: Ledger) -> Source:
+        """What a flow reads: a system, or what the flow that it follows has settled."""
+        from mlconnector.signals import FromLedger
+
+        return FromLedger(ledger, flow) if flow.follows else self.source(flow.source)
 
     def target(self, bound: BoundFlow) -> Target:
         """The writer of one flow."""
@@ -409,7 +417,6 @@ class _Run:
     def _job(self, bound: BoundFlow, systems: Systems, watch: Watch) -> Any:
         from mlconnector.lanes import Brake, Job
         from mlconnector.plan import DryRun
-        from mlconnector.signals import FromLedger
 
         flow, brake = bound.flow, self.connection.brake
         target = systems.target(bound)
@@ -421,7 +428,7 @@ class _Run:
         return Job(
             flow=flow,
             entity=systems.connected(flow.target).entity(flow.into),
-            source=systems.source(flow.source) if not flow.follows else FromLedger(self.ledger, flow),
+            source=systems.source_of(flow, self.ledger),
             target=written,
             ledger=self.ledger,
             run_id=self.run_id,

@@ -95,12 +95,12 @@ class _Inquiry:
         """Everything about each record that `text` may mean."""
         from mlconnector.cli.records import find_ids, is_there
 
-        ids = [entry.source_id for entry in self.ledger.search(self.flow.name, text)]
+        ids = find_ids(self.flow, self.ledger, None, [text])
         changes: dict[str, Change] = {}
         try:
             if self.systems is not None and self.flow.source not in self.silent:
-                source = self.systems.source(self.flow.source)
-                ids = find_ids(self.flow, self.ledger, source, [text])
+                ids = find_ids(self.flow, self.ledger, self.systems.source(self.flow.source), [text])
+                source = self.systems.source_of(self.flow, self.ledger)
                 changes = {change.id: change for change in source.fetch(self.flow.entity, ids)} if ids else {}
         except ConnectorError as error:
             self.silent[self.flow.source] = error
@@ -176,7 +176,8 @@ class _Inquiry:
 
         would = self._would(change)
         if change.kind == "delete":
-            return {"gone": True, **would}
+            left = f"not settled in {self.flow.follows}" if self.flow.follows else "deleted in the source"
+            return {"gone": True, "left": left, **would}
         if would["code"] in (
             "mapping-error",
             "unreadable-record",
@@ -247,7 +248,7 @@ def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:
 
 def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
     if now.get("gone"):
-        screen.line("  now        deleted in the source")
+        screen.line(f"  now        {now['left']}")
     else:
         changed = f", last changed {now['modified']:%Y-%m-%d %H:%M:%SZ}" if now.get("modified") else ""
         screen.line(f"  now        in the source{changed}")

@@ -10,11 +10,15 @@ from mlconnector.model import Change, Flow
 from mlconnector.systems.base import Resolves, Source
 
 
-def find_ids(flow: Flow, ledger: Ledger, source: Source, texts: Iterable[str]) -> list[str]:
-    """Source ids in one flow: what the ledger knows, then what the source says. A text nobody knows adds none."""
+def find_ids(flow: Flow, ledger: Ledger, source: Source | None, texts: Iterable[str]) -> list[str]:
+    """Source ids in one flow: what the ledger knows of it or of the flow that it follows, then what the source says.
+
+    A text nobody knows adds none.
+    """
     found: dict[str, None] = {}
     for text in texts:
-        found.update((entry.source_id, None) for entry in ledger.search(flow.name, text))
+        for name in filter(None, (flow.name, flow.follows)):
+            found.update((entry.source_id, None) for entry in ledger.search(name, text))
         if isinstance(source, Resolves):
             found.update((one, None) for one in source.resolve(flow.entity, text))
     return list(found)

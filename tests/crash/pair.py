@@ -29,7 +29,6 @@ from mlconnector.lanes import Job
 from mlconnector.ledger import Ledger
 from mlconnector.model import LedgerEntry, Tools
 from mlconnector.sandbox import Clock, Reply, Request, Running
-from mlconnector.signals import FromLedger
 from mlconnector.systems.business_central.emulator import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -255,7 +254,7 @@ class PairLoop:
         return Job(
             flow=flow,
             entity=systems.connected(flow.target).entity(flow.into),
-            source=FromLedger(ledger, flow) if flow.follows else systems.source(flow.source),
+            source=systems.source_of(flow, ledger),
             target=systems.target(bound),
             ledger=ledger,
             run_id=run_id,

@@ -1,0 +1,41 @@
+"""Pipedrive and Business Central: what `status` and `explain` say."""
+
+from __future__ import annotations
+
+from tests.cli.pairing import CUSTOMERS, DEALS, ITEMS, Pair, crm, pair
+
+__all__ = ["crm", "pair"]
+
+
+def test_a_deal_is_explained_by_its_document_s_number_with_what_became_of_the_posting(pair: Pair) -> None:
+    pair.win_a_deal()
+    pair.write(f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{DEALS}")
+    assert pair.run("sync").exit_code == 0
+    document, posting = pair.world.json("explain", "PD-1")
+    assert (document["flow"], posting["flow"]) == ("deals_to_documents", "deals_to_documents.post")
+    assert document["name"] == posting["name"] == "Two lamps"
+    assert document["now"]["mapping"]["body"]["total"] == posting["now"]["mapping"]["body"]["total"] == "100"
+    assert posting["now"]["mapping"]["body"]["externalDocumentNumber"] == "PD-1"
+    assert posting["stands"]["code"] == "posted" and posting["target"]["id"].startswith("invoice/")
+    pair.crm.people.lose(1)
+    assert pair.run("sync").exit_code == 1
+    assert "not settled in deals_to_documents" in pair.run("explain", "PD-1").stdout
+
+
+def test_what_was_taken_of_the_day_is_remembered_from_run_to_run(pair: Pair) -> None:
+    pair.crm.switches.daily_headers = False
+    pair.write(CUSTOMERS)
+    assert pair.run("sync").exit_code == 0
+    spent = pair.crm.tokens_spent
+    assert f"crm: {spent} tokens taken today" in pair.run("status").stdout
+    share = f"per_second: 60, daily_tokens: {spent + 5}, daily_share: 100"
+    pair.world.file.write_text(pair.world.file.read_text().replace("per_second: 60", share))
+    second = pair.run("sync")
+    assert second.exit_code == 3 and "daily_share leaves the rest to others" in second.stderr
+    assert pair.crm.tokens_spent <= spent + 5
+    pair.crm.fault("html", status=403)
+    pair.world.file.write_text(pair.world.file.read_text().replace(share, "per_second: 60"))
+    assert "Cloudflare" in pair.run("sync").stderr
+    asked = len(pair.crm.log)
+    assert "nothing is sent until" in pair.run("status").stdout
+    assert "Cloudflare" in pair.run("sync", "-v").stderr and len(pair.crm.log) == asked
