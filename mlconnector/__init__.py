@@ -37,7 +37,8 @@ Where this differs from the design notes, section by section, and why:
    `Flow.new` says whether a counterpart is made at all.
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
-   `Connection` has no `budget`: what counts calls by the day is a system's own setting (Pipedrive's tokens).
+   `Connection` has no `budget`: what counts calls by the day is a system's own setting (Pipedrive's tokens). What was
+   taken of a day is kept in `meta` from run to run (`Quota`, the one value that changes).
    `Mapped.match` are keys under which a counterpart may be there already, in order; its `key` is the record's own then.
    `links` holds each pair once, for both directions, with hashes of the fields of either side as they were when the two
    were last in step (`seen`). From them comes what a step has to tell (`Step.changed`), what was changed on both sides
@@ -52,7 +53,7 @@ Where this differs from the design notes, section by section, and why:
    column: what is unsettled is fetched again, so that no payload is ever stored and the newest state is what is sent.
    A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
    which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
-   for, `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
+   for, or what it refers to (`ref:…`) or has to be decided about by a person first (`ask:…`); `tried` those (a line each) that a record was on its way to when no answer came (`Step.tried_keys`).
    `backfills`, `run_flows` and `meta` (which connection a file belongs to; whose records and which place the ids of
    each flow mean, which `cli.origin` compares before anything is read or written) were added; `parted` are
    counterparts that no record has: removed ones, which come back for whoever has their key next, and those left behind
@@ -73,7 +74,8 @@ Where this differs from the design notes, section by section, and why:
    `System.origin` and `Placed` say what ids mean.
    `System.fields_of` are the fields that can be mapped with given settings: an older server has fewer, a published
    page has its own. `FlowKind` is a flow before it is bound to a connection's options, `Flow` after it. Receives,
-   Subscribes and Acts come with the first system that needs them.
+   Subscribes and Acts come with the first system that needs them. `cli.told` notes in the user's state folder what a
+   run that never got to its state file said (`told.<hash>`), so that cron mails it once a day.
 7. Errors. `StoppedError` and `LockedError` have names of their own; `Later` and `Stop` leave their records `failed`
    with a time, codes `later` and `stopped`, which the next run takes up.
    `link` (`sync --adopt`, `mlconnector link`) is a fourth action of a Step: a counterpart that is only remembered.

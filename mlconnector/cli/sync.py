@@ -13,6 +13,7 @@ from mlconnector.cli.options import Command, Common
 from mlconnector.errors import Stop, StoppedError
 
 if TYPE_CHECKING:
+    from mlconnector.cli.build import Act, Order
     from mlconnector.engine import FlowRun
     from mlconnector.report import Watch
 
@@ -90,11 +91,10 @@ def command(
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")
-    from mlconnector.cli.build import Order, run_flows, utc_now
+    from mlconnector.cli.build import Order
     from mlconnector.cli.origin import forget_left_place
     from mlconnector.cli.records import find_ids, not_found
     from mlconnector.cli.stop import stop_on_signals
-    from mlconnector.cli.told import forget_told, was_told
 
     found: list[str] = []
 
@@ -131,15 +131,24 @@ def command(
     if jitter:
         with stop_on_signals() as stopping:
             stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
+    code = _run(common, order, act)
+    if records and not found:
+        raise not_found(records)
+    return code
+
+
+def _run(common: Common, order: Order, act: Act) -> int:
+    """The exit code. What keeps every run of a crontab from beginning is told once a day."""
+    from mlconnector.cli.build import run_flows, utc_now
+    from mlconnector.cli.told import forget_told, was_told
+
     try:
         code = run_flows(common, order, act)
     except Stop as error:
-        if not (isinstance(error, StoppedError) or order.attended or dry_run):
+        if not (isinstance(error, StoppedError) or order.attended or order.dry_run):
             error.is_old = was_told(common.connection, str(error), utc_now) or error.is_old
         raise
     forget_told(common.connection)
-    if records and not found:
-        raise not_found(records)
     return code
 
 
