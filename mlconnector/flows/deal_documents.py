@@ -35,7 +35,6 @@ NEEDED = ("reference", "date", "currency")
 CUSTOMERS_OWN = "customerPurchaseOrderReference"
 HEADER = (*NEEDED, CUSTOMERS_OWN)
 """What a mapping can say of a document."""
-AS_LEFT = frozenset({"at", "total"})
 COMMENT_LENGTH = 100
 NOT_WON = Skip("not-won", "it is not won, or not any more", leaves=True)
 WON_BEFORE = Skip("won-before", "it was won before the day that the flow names in won_since")
@@ -95,7 +94,8 @@ def bind_postings(options: DocumentOptions) -> MapFunction | None:
     """The function that asks for the posting of a deal's document; None where drafts stay drafts.
 
     It is told of the deal and the key of its document, which leads to the invoice when the order is gone, and how the
-    document was left: `at` and `total`. These are in no digest: what was posted is not posted again for them.
+    document was left: `at` and `total`. What was refused is tried again once its document was written anew; what was
+    posted does not come up again (`FromLedger`).
     """
     if not options.post:
         return None
@@ -110,7 +110,7 @@ def bind_postings(options: DocumentOptions) -> MapFunction | None:
             "total": left.get("total"),
         }
         document = Ref("document", change.entity, change.id, "document")
-        return Mapped(f"posting:{change.id}", body, digest(body, AS_LEFT), (document,), AS_LEFT)
+        return Mapped(f"posting:{change.id}", body, digest(body), (document,))
 
     return map_posting
 

@@ -88,3 +88,19 @@ def test_an_order_that_was_posted_while_the_process_ended_is_found_by_the_number
         check(one, posted=True)
         postings = one.entries("deals_to_documents.post", ["1", "2"]).values()
         assert [(entry.status, entry.code) for entry in postings] == [("done", "posted")] * 2
+
+
+def test_a_posting_that_was_refused_is_tried_again_when_the_draft_follows_its_deal() -> None:
+    with closing(PairLoop(document="order", post=True)) as loop:
+        fill(loop)
+        loop.erp.fault("status", method="POST", path="NAV", status=400, times=2)
+        sync(loop)
+        sync(loop)
+        tries = [entry for entry in loop.erp.log if "Microsoft.NAV" in entry.path]
+        assert len(tries) == 2, "each once: the same again would be refused again"
+        loop.people.edit_line(1, loop.people.lines(1)[0]["id"], quantity=3)
+        sync(loop)
+        assert [row["externalDocumentNumber"] for row in loop.erp.rows("salesInvoices")] == ["PD-1"]
+        sync(loop)
+        assert loop.erp.made.posted.keys() == {"PD-1"}
+        loop.erp.made.check()
