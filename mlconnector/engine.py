@@ -219,16 +219,16 @@ class FlowRun:
     def _put_away(self) -> None:
         """Removes the counterparts that were left behind and that nobody wants."""
         ledger, name = self.job.ledger, self.job.flow.name
-        for source_id, left in ledger.left_behind(name):
+        for source_id, left in ledger.parted.left_behind(name):
             if ledger.is_wanted(name, left.key):
-                ledger.settle_left(name, left.key)
+                ledger.parted.settle_left(name, left.key)
                 continue
             step = Step("remove", source_id, None, left.target_id, was_key=left.key)
             outcome = self.lanes.write_alone(step)
             if outcome.status == "removed":
-                ledger.settle_left(name, left.key, self.job.run_id, step, outcome)
+                ledger.parted.settle_left(name, left.key, self.job.run_id, step, outcome)
             elif outcome.status != "planned":
-                ledger.keep_left(name, left.key, self.job.run_id, step, outcome)
+                ledger.parted.keep_left(name, left.key, self.job.run_id, step, outcome)
                 if outcome.status == "failed":  # it is not tried again: the others come up by themselves
                     entry = ledger.entries(name, [source_id]).get(source_id)
                     one = Settled(source_id, outcome, step, left.key, name=entry.name if entry else "")
@@ -243,7 +243,7 @@ class FlowRun:
         records = {one.id: self._map(one) for one in changes.values()}
         keys = _keys_in_question(records, entries)
         owners = {**ledger.unclear(flow.name), **ledger.owners(flow.name, keys)}
-        removed = ledger.parted(flow.name, keys - owners.keys())
+        removed = ledger.parted.among(flow.name, keys - owners.keys())
         now = self.job.now()
         links = ledger.links(*self._ends, changes.keys()) if self.job.ties.keeps_links else {}
         entries |= self._given_away(entries, links)

@@ -443,7 +443,7 @@ def test_what_a_record_left_behind_is_removed_at_the_end_of_the_run(bench: Bench
     bench.source.put("id-a", "b", 1)
     bench.run()
     assert bench.target.records == {"t9": {"key": "email:b", "owner": "id-a", "value": 1}}
-    assert bench.ledger.left_behind("f") == []
+    assert bench.ledger.parted.left_behind("f") == []
 
 
 def test_a_record_that_is_gone_is_told_by_the_name_it_had(bench: Bench) -> None:
@@ -494,7 +494,7 @@ def test_what_was_left_behind_without_a_clear_answer_is_removed_by_the_next_run(
     bench.clock.seconds += 1
     bench.run()
     assert bench.ledger.attempts("f", "id-a")[-1]["status"] == "removed"
-    assert bench.values() == {"email:b": 1} and bench.ledger.left_behind("f") == []
+    assert bench.values() == {"email:b": 1} and bench.ledger.parted.left_behind("f") == []
 
 
 def test_two_records_that_swap_their_keys_leave_nobody_behind(bench: Bench) -> None:

@@ -20,6 +20,7 @@ from mlconnector.cli.stop import Stopping, stop_on_signals
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
 from mlconnector.ledger import Ledger, Settled
 from mlconnector.ledger.lock import RunLock
+from mlconnector.ledger.quotas import find_quota, keep_quota
 from mlconnector.model import Batch, Change, Flow, Quota, Tools
 from mlconnector.summary import Summary
 
@@ -181,7 +182,7 @@ class Systems:
                 if name.partition(".")[0] == alias
             }
             vault = StoredSecrets(self.connection, alias, self._hide)
-            quota = self._ledger.quota(alias) if self._ledger is not None else Quota()
+            quota = find_quota(self._ledger, alias) if self._ledger is not None else Quota()
             self._quotas[alias] = quota
             called = f"{self.connection.name} {alias}"
             tools = replace(self._tools, called=called, vault=vault, quota=quota)
@@ -209,7 +210,7 @@ class Systems:
         """Puts on record what was taken of each system's day."""
         for alias, quota in self._quotas.items():
             if self._ledger is not None:
-                self._ledger.keep_quota(alias, quota)
+                keep_quota(self._ledger, alias, quota)
 
     def calls(self) -> int:
         """Requests so far."""
@@ -342,7 +343,7 @@ class _Run:
         self.stopping = stopping
         self.summary = summary
         self.tools = Tools(now, stopping.sleep)
-        self.run_id = summary.run_id = ledger.start_run(order.command)
+        self.run_id = summary.run_id = ledger.history.start(order.command)
 
     def carry_out(self, chosen: Sequence[BoundFlow], act: Act, screen: Screen, tell: Tell) -> None:
         """All flows; whatever ends it, the ledger is told how."""
@@ -379,9 +380,9 @@ class _Run:
             early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
             stop = self.summary.error.each() if self.summary.error else ()
             error = "; ".join([*early, *(one.message for one in stop)])
-        self.ledger.end_run(self.run_id, code, screen.redactor.text(error, addresses=False))
+        self.ledger.history.end(self.run_id, code, screen.redactor.text(error, addresses=False))
         watched = self.order.attended or self.order.dry_run
-        old = not watched and self.ledger.ended_so_before(self.run_id)
+        old = not watched and self.ledger.history.ended_so_before(self.run_id)
         for one in (self.summary.error, *(tally.error for tally in self.summary.tallies.values())):
             if one is not None:
                 one.is_old = old
@@ -405,7 +406,7 @@ class _Run:
             tally.counts, tally.calls = dict(run.counts), systems.calls() - calls
             tally.seconds = time.monotonic() - started
             systems.keep_quotas()
-            self.ledger.end_flow(self.run_id, name, tally.counts, tally.calls, tally.seconds)
+            self.ledger.history.end_flow(self.run_id, name, tally.counts, tally.calls, tally.seconds)
 
     def _require_company(self, bound: BoundFlow, systems: Systems) -> None:
         from mlconnector.systems.base import Placed
@@ -471,7 +472,7 @@ def preview(
         source=_OneRecord(change),
         target=DryRun(systems.target(bound)),
         ledger=copy,
-        run_id=copy.start_run("explain"),
+        run_id=copy.history.start("explain"),
         overlap=timedelta(0),
         now=now,
         stop_requested=lambda: False,

@@ -39,7 +39,7 @@ def command(common: Common, limit: int) -> int:
 
     connection = open_connection(common)
     with Ledger.look(connection.state, connection.name, utc_now) as ledger:
-        runs = ledger.runs(limit)
+        runs = ledger.history.last(limit)
     screen = common.screen()
     if common.json:
         screen.data(runs)

@@ -48,13 +48,17 @@ def command(common: Common) -> int:
 
 def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, Any]:
     """Everything that `status` shows, as plain data."""
-    runs = ledger.runs(100)
+    from mlconnector.ledger.quotas import find_quota
+
+    runs = ledger.history.last(100)
     return {
         "connection": connection.name,
         "file": str(connection.path),
         "state": str(connection.state),
         "last_run": _without_flows(runs[0]) if runs else None,
-        "quotas": {alias: one for alias in connection.systems if (one := _quota(ledger.quota(alias), now))},
+        "quotas": {
+            alias: one for alias in connection.systems if (one := _quota(find_quota(ledger, alias), now))
+        },
         "flows": [_flow(bound, ledger, runs, now) for bound in connection.flows],
     }
 
@@ -83,8 +87,8 @@ def _flow(
     return {
         "flow": name,
         "watermark": ledger.watermark(name),
-        "read_at": ledger.last_poll(name),
-        "lag_seconds": age(ledger.last_poll(name), now),
+        "read_at": ledger.history.last_poll(name),
+        "lag_seconds": age(ledger.history.last_poll(name), now),
         "last_run": None if last is None else {**_without_flows(last), **last["flows"][name]},
         "counts": ledger.counts(name),
         "backfill": begun and {"since": begun.since, "until": begun.until, "read": begun.read},

@@ -8,17 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
-from mlconnector.errors import ConfigError, Stop
+from mlconnector.errors import ConfigError
 from mlconnector.ledger import forgetting, links, opening, schema
 from mlconnector.ledger.forgetting import Forgotten
+from mlconnector.ledger.history import History
 from mlconnector.ledger.links import End, Pair
+from mlconnector.ledger.parted import Parted
 from mlconnector.ledger.rows import (
     ATTEMPT,
     DECISION,
@@ -34,34 +36,27 @@ from mlconnector.ledger.rows import (
     is_new_owner,
     reference_of,
     row_of,
-    stamp,
 )
-from mlconnector.model import LedgerEntry, Left, Link, Outcome, Quota, Ref, Step
+from mlconnector.ledger.store import Store
+from mlconnector.model import LedgerEntry, Link, Ref
 
 __all__ = ["OPEN", "Backfill", "Ledger", "Pair", "Settled"]
-
-_LOOK_UP = 500
-"""Keys in one look-up; more make no difference (LIBRARIES 4.1)."""
-_AT_ONCE = (256, 32, 1)
-"""Rows of one INSERT. Each statement gives the interpreter's lock away and has to wait for it again, so few are quick;
-only these sizes, so that the prepared statements are used again."""
 
 OPEN = ("failed", "held", "sending", "unknown")
 """Statuses of records that are not settled."""
 
 
-class Ledger:
+class Ledger(Store):
     """The state file of one connection.
 
-    What people do with it between runs has modules of its own, which use `_db` and `_transaction`: `upkeep` (back up,
-    prune, list) and `forgetting`.
+    `history` is what the runs did, `parted` what became of counterparts that no record has. What people do with it
+    between runs has modules of its own, which use `_db` and `_transaction`: `upkeep` (back up, prune, list) and
+    `forgetting`; so have `origin` and `quotas`.
     """
 
     def __init__(self, connection: sqlite3.Connection, now: Callable[[], datetime]) -> None:
-        self._db = connection
-        self._now = now
-        file = connection.execute("PRAGMA database_list").fetchone()[2]
-        self._where = f"{file}: " if file else ""
+        super().__init__(connection, now)
+        self.history, self.parted = History(self), Parted(self)
 
     @classmethod
     def open(cls, path: Path, connection: str, now: Callable[[], datetime]) -> Self:
@@ -116,22 +111,6 @@ class Ledger:
         ledger._recover()
         return ledger
 
-    def close(self) -> None:
-        """Closes the file; what was committed is there."""
-        self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Closes the file; what SQLite said of a damaged one becomes a Stop."""
-        self.close()
-        if isinstance(error, sqlite3.Error) and opening.lies_in_the_file(error):
-            raise Stop(
-                f"{self._where}the state file cannot be read: {error}",
-                hint="check the disk; a damaged file is replaced by your last backup",
-            ) from error
-
     # the hot path
 
     def entries(self, flow: str, ids: Collection[str]) -> dict[str, LedgerEntry]:
@@ -151,52 +130,10 @@ class Ledger:
         )
         return {key: entry for entry in map(entry_of, rows) for key in entry.tried_keys}
 
-    def parted(self, flow: str, keys: Collection[str]) -> dict[str, LedgerEntry]:
-        """Counterparts that were removed, by key: each can come back for the record that has the key next."""
-        if not keys or not self._has_parted(flow):
-            return {}
-        query = "SELECT source_id, key, target_id, memo FROM parted WHERE flow = ? AND live = 0 AND key IN"
-        return {
-            key: LedgerEntry(
-                flow, source_id, "removed", key, target_id, memo=msgspec.json.decode(memo) if memo else None
-            )
-            for source_id, key, target_id, memo in self._in(query, flow, keys)
-        }
-
-    def left_behind(self, flow: str) -> list[tuple[str, Left]]:
-        """Counterparts that a record (its id) left behind and that are to be removed now."""
-        rows = self._db.execute(
-            "SELECT source_id, key, target_id FROM parted WHERE flow = ? AND live = 1"
-            " AND (memo IS NULL OR json_extract(memo, '$.retry_at') <= ?) ORDER BY key",
-            (flow, self._stamp()),
-        )
-        return [(source_id, Left(key, target_id)) for source_id, key, target_id in rows]
-
     def is_wanted(self, flow: str, key: str) -> bool:
         """Whether a record owns a key, may be at it, or waits for it."""
         waits = self._db.execute("SELECT 1 FROM ledger WHERE flow = ? AND wants = ? LIMIT 1", (flow, key))
         return waits.fetchone() is not None or key in self.owners(flow, [key]) or key in self.unclear(flow)
-
-    def settle_left(
-        self, flow: str, key: str, run_id: int = 0, step: Step | None = None, outcome: Outcome | None = None
-    ) -> None:
-        """Of a counterpart left behind: it is somebody's now, or (with a step) it was removed."""
-        with self._transaction():
-            self._db.execute("DELETE FROM parted WHERE flow = ? AND key = ?", (flow, key))
-            if step is None or outcome is None:
-                return
-            self._part(flow, step.source_id, key, outcome, step)
-            one = Settled(step.source_id, outcome, step)
-            self._insert(ATTEMPT, [attempt_of(flow, run_id, self._stamp(), one, step)])
-
-    def keep_left(self, flow: str, key: str, run_id: int, step: Step, outcome: Outcome) -> None:
-        """Of a counterpart left behind that could not be removed: a refusal stands, anything else is tried again."""
-        due = outcome.retry_at or (None if outcome.status == "failed" else self._now())
-        memo = JSON.encode({"retry_at": stamp(due)}).decode()
-        with self._transaction():
-            self._db.execute("UPDATE parted SET memo = ? WHERE flow = ? AND key = ?", (memo, flow, key))
-            one = Settled(step.source_id, outcome, step)
-            self._insert(ATTEMPT, [attempt_of(flow, run_id, self._stamp(), one, step)])
 
     def forgotten(self, flow: str) -> Forgotten:
         """The keys of people who asked to be forgotten, as far as this flow is meant."""
@@ -229,7 +166,7 @@ class Ledger:
         at = self._stamp()
         with self._transaction():
             self._forget_former(flow, settled)
-            self._note_parted(flow, settled)
+            self.parted.note(flow, settled)
             self._insert(SETTLE, [row_of(flow, run_id, at, one) for one in settled])
             self._insert(
                 ATTEMPT,
@@ -252,47 +189,6 @@ class Ledger:
             (flow,),
         )
         return row.fetchone() is not None
-
-    def _note_parted(self, flow: str, settled: Sequence[Settled]) -> None:
-        if self._has_parted(flow):
-            taken = [
-                (flow, one.key)
-                for one in settled
-                if one.key and one.step is not None and one.outcome.target_id
-            ]
-            self._db.executemany("DELETE FROM parted WHERE flow = ? AND key = ?", taken)
-        for one in settled:
-            if one.outcome.status == "removed" and one.step is not None:
-                key = one.outcome.key or one.step.was_key
-                if key is not None:
-                    self._part(flow, one.source_id, key, one.outcome, one.step)
-            self._db.executemany(
-                "INSERT OR REPLACE INTO parted VALUES (?, ?, ?, ?, NULL, 1)",
-                [(flow, left.key, one.source_id, left.target_id) for left in one.outcome.left],
-            )
-
-    def _part(self, flow: str, source_id: str, key: str, outcome: Outcome, step: Step) -> None:
-        memo = None if outcome.memo is None else JSON.encode(outcome.memo).decode()
-        target_id = outcome.target_id or step.target_id
-        if (
-            target_id is not None and outcome.memo != {}
-        ):  # an empty memo: there was nothing that could come back
-            row = (flow, key, source_id, target_id, memo)
-            self._db.execute("INSERT OR REPLACE INTO parted VALUES (?, ?, ?, ?, ?, 0)", row)
-
-    def _has_parted(self, flow: str) -> bool:
-        return self._db.execute("SELECT 1 FROM parted WHERE flow = ? LIMIT 1", (flow,)).fetchone() is not None
-
-    def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        start = 0
-        for size in _AT_ONCE:
-            while len(rows) - start >= size:
-                part = rows[start : start + size]
-                marks = f"({', '.join('?' * len(part[0]))})"
-                self._db.execute(
-                    statement.format(rows=", ".join([marks] * size)), [value for row in part for value in row]
-                )
-                start += size
 
     def release(self, flow: str) -> int:
         """Lets records come up again that wait for a key which is nobody's now, or were found elsewhere; how many."""
@@ -518,75 +414,6 @@ class Ledger:
             with self._transaction():
                 links.store(self._db, here, there, pairs)
 
-    # runs
-
-    def start_run(self, command: str) -> int:
-        """A new run's number."""
-        with self._transaction():
-            cursor = self._db.execute(
-                "INSERT INTO runs (command, started_at) VALUES (?, ?)", (command, self._stamp())
-            )
-        return int(cursor.lastrowid or 0)
-
-    def end_run(self, run_id: int, exit_code: int, error: str = "") -> None:
-        """How it ended; the error holds no personal data."""
-        with self._transaction():
-            self._db.execute(
-                "UPDATE runs SET ended_at = ?, exit_code = ?, error = ? WHERE id = ?",
-                (self._stamp(), exit_code, error, run_id),
-            )
-
-    def ended_so_before(self, run_id: int) -> bool:
-        """Whether this run ended like the one before it, and both on the same day of the row of runs that did."""
-        row = self._db.execute(
-            "WITH this AS (SELECT * FROM runs WHERE id = ?),"
-            " other AS (SELECT max(runs.id) AS id FROM runs, this WHERE runs.id < this.id AND"
-            "  (runs.exit_code IS NOT this.exit_code OR runs.error IS NOT this.error)),"
-            " alike AS (SELECT runs.* FROM runs, other, this WHERE runs.id > coalesce(other.id, 0)"
-            "  AND runs.id <= this.id),"
-            " first AS (SELECT min(started_at) AS at FROM alike),"
-            " days AS (SELECT alike.id, CAST(julianday(started_at) - julianday(first.at) AS INTEGER) AS day"
-            "  FROM alike, first ORDER BY alike.id DESC LIMIT 2)"
-            " SELECT count(*), min(day), max(day) FROM days",
-            (run_id,),
-        ).fetchone()
-        return bool(row[0] == 2 and row[1] == row[2])
-
-    def end_flow(self, run_id: int, flow: str, counts: Mapping[str, int], calls: int, seconds: float) -> None:
-        """What a flow did in a run."""
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO run_flows VALUES (?, ?, ?, ?, ?)",
-                (run_id, flow, JSON.encode(counts).decode(), calls, round(seconds, 3)),
-            )
-
-    def quota(self, system: str) -> Quota:
-        """What the runs so far took of the system's day; a new one if there is none."""
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (f"quota.{system}",)).fetchone()
-        return msgspec.json.decode(row[0], type=Quota) if row else Quota()
-
-    def keep_quota(self, system: str, quota: Quota) -> None:
-        """For the runs to come."""
-        if quota != self.quota(system):
-            with self._transaction():
-                self._db.execute(
-                    "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                    (f"quota.{system}", JSON.encode(quota).decode()),
-                )
-
-    def runs(self, limit: int = 20) -> list[dict[str, Any]]:
-        """The last runs, newest first, each with its flows' counts."""
-        found = self._dicts("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))
-        for run in found:
-            flows = self._dicts("SELECT * FROM run_flows WHERE run_id = ? ORDER BY flow", (run["id"],))
-            run["flows"] = {f["flow"]: {**f, "counts": msgspec.json.decode(f["counts"])} for f in flows}
-        return found
-
-    def last_poll(self, flow: str) -> str | None:
-        """When the watermark was last confirmed by a whole read."""
-        row = self._db.execute("SELECT stored_at FROM watermarks WHERE flow = ?", (flow,)).fetchone()
-        return row[0] if row else None
-
     # inside
 
     def _recover(self) -> None:
@@ -629,37 +456,3 @@ class Ledger:
                 hint="give each connection a state file of its own (state: in the connection file)",
             )
         return row is not None
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):  # a full disk rolls back by itself
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            if not opening.lies_in_the_file(error):
-                raise
-            raise Stop(
-                f"{self._where}the state file cannot be written: {error}",
-                hint="check the free space and the rights of the state file; nothing is lost, run again then",
-            ) from error
-
-    def _in(self, query: str, flow: str, values: Collection[str]) -> Iterator[tuple[Any, ...]]:
-        pending = list(values)
-        for start in range(0, len(pending), _LOOK_UP):
-            part = pending[start : start + _LOOK_UP]
-            marks = ",".join("?" * len(part))
-            yield from self._db.execute(f"{query} ({marks})", (flow, *part))
-
-    def _dicts(self, query: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        cursor = self._db.execute(query, values)
-        names = [column[0] for column in cursor.description]
-        return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    def _stamp(self) -> str:
-        return stamp(self._now()) or ""

@@ -237,7 +237,7 @@ def damaged_inside(state: Path) -> None:
     """With runs in it, most of which cannot be read any more."""
     with Ledger.open(state, "nordkran", utc_now) as ledger:
         for _ in range(300):
-            ledger.end_run(ledger.start_run("sync " + "x" * 200), 0, "")
+            ledger.history.end(ledger.history.start("sync " + "x" * 200), 0, "")
     db = sqlite3.connect(state)
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()

@@ -190,7 +190,7 @@ class Loop:
             source=systems.source("erp"),
             target=systems.target(bound),
             ledger=ledger,
-            run_id=ledger.start_run("sync"),
+            run_id=ledger.history.start("sync"),
             overlap=self.connection.overlap,
             now=self.clock.now,
             stop_requested=lambda: False,

@@ -231,7 +231,7 @@ class PairLoop:
 
     def _act(self, ledger: Ledger, how: str, adopt: bool, replay: bool) -> None:
         systems = Systems(self.connection, SECRETS, Tools(self.clock.now, self._sleep))
-        run_id = ledger.start_run(how)
+        run_id = ledger.history.start(how)
         finished: set[str] = set()
         try:
             for bound in in_order(self.connection.flows):
@@ -245,7 +245,7 @@ class PairLoop:
                     with _going_on():
                         run = FlowRun(self._job(systems, bound, ledger, run_id, adopt))
                         run.replay(ledger.unsettled(name))
-            ledger.end_run(run_id, 0)
+            ledger.history.end(run_id, 0)
         finally:
             systems.close()
 

@@ -132,9 +132,9 @@ def test_what_is_known_of_counterparts_that_no_record_has_goes_too(ledger: Ledge
         )
     store(ledger, sent("c2", CARL))
     store(ledger, Settled("c2", Outcome("removed", "t-c2"), Step("remove", "c2", was_key=CARL)))
-    assert ledger.parted("f", [ANNA, BO, CARL]).keys() == {ANNA, BO, CARL}
+    assert ledger.parted.among("f", [ANNA, BO, CARL]).keys() == {ANNA, BO, CARL}
     forget_wholly(ledger)
-    assert ledger.parted("f", [ANNA, BO, CARL]).keys() == {CARL}
+    assert ledger.parted.among("f", [ANNA, BO, CARL]).keys() == {CARL}
     assert in_file(path, "anna@nordkran.se", "bo@nordkran.se") == []
 
 
@@ -144,7 +144,7 @@ def test_a_record_that_left_them_behind_and_is_somebody_else_now_stays(ledger: L
     before = entry(ledger, "c1")
     assert forget(ledger, ANNA).records == ()
     clear(ledger)
-    assert entry(ledger, "c1") == before and ledger.left_behind("f") == []
+    assert entry(ledger, "c1") == before and ledger.parted.left_behind("f") == []
     assert in_file(path, "anna") == []
 
 

@@ -88,7 +88,7 @@ def test_a_skipped_or_removed_record_owns_its_key_no_longer(ledger: Ledger, stat
     step = Step("remove", "c1", None, "t-c1", was_key=ANNA) if status == "removed" else None
     store(ledger, Settled("c1", Outcome(status, target_id="t-c1"), step))  # type: ignore[arg-type]
     assert ledger.owners("f", [ANNA]) == {} and entry(ledger, "c1").target_key == ANNA
-    assert ledger.parted("f", [ANNA]).keys() == ({ANNA} if status == "removed" else set())
+    assert ledger.parted.among("f", [ANNA]).keys() == ({ANNA} if status == "removed" else set())
 
 
 def test_a_counterpart_that_was_removed_elsewhere_is_inherited_there(ledger: Ledger) -> None:
@@ -96,11 +96,11 @@ def test_a_counterpart_that_was_removed_elsewhere_is_inherited_there(ledger: Led
     step = Step("remove", "c1", None, "t-c1", was_key=ANNA)
     gone = Outcome("removed", target_id="t-bo", key=BO, memo={"archived": {"status": "subscribed"}})
     store(ledger, Settled("c1", gone, step, BO))
-    assert ledger.parted("f", [ANNA]) == {}
-    found = ledger.parted("f", [BO])[BO]
+    assert ledger.parted.among("f", [ANNA]) == {}
+    found = ledger.parted.among("f", [BO])[BO]
     assert (found.target_id, found.memo) == ("t-bo", gone.memo)
     store(ledger, sent("c2", BO, "updated", target_id="t-bo"))
-    assert ledger.parted("f", [BO]) == {}
+    assert ledger.parted.among("f", [BO]) == {}
     assert ledger.owners("f", [BO])[BO].source_id == "c2"
 
 
@@ -108,35 +108,39 @@ def test_of_what_was_gone_already_nothing_is_inherited(ledger: Ledger) -> None:
     store(ledger, sent("c1", ANNA))
     step = Step("remove", "c1", None, "t-c1", was_key=ANNA)
     store(ledger, Settled("c1", Outcome("removed", target_id="t-c1", code="already-away", memo={}), step))
-    assert ledger.parted("f", [ANNA]) == {}
+    assert ledger.parted.among("f", [ANNA]) == {}
 
 
 def test_what_was_left_behind_is_known_until_it_is_settled(ledger: Ledger) -> None:
     store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
-    assert ledger.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
-    assert ledger.parted("f", [ANNA]) == {} and not ledger.is_wanted("f", ANNA)
+    assert ledger.parted.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
+    assert ledger.parted.among("f", [ANNA]) == {} and not ledger.is_wanted("f", ANNA)
     step = Step("remove", "c1", None, "t-anna", was_key=ANNA)
-    ledger.settle_left("f", ANNA, 1, step, Outcome("removed", target_id="t-anna", memo={"archived": {}}))
-    assert ledger.left_behind("f") == [] and ledger.parted("f", [ANNA]).keys() == {ANNA}
+    ledger.parted.settle_left(
+        "f", ANNA, 1, step, Outcome("removed", target_id="t-anna", memo={"archived": {}})
+    )
+    assert ledger.parted.left_behind("f") == [] and ledger.parted.among("f", [ANNA]).keys() == {ANNA}
     assert ledger.attempts("f", "c1")[-1]["action"] == "remove"
-    ledger.settle_left("f", ANNA)
-    assert ledger.parted("f", [ANNA]) == {}
+    ledger.parted.settle_left("f", ANNA)
+    assert ledger.parted.among("f", [ANNA]) == {}
     store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
-    ledger.settle_left(
+    ledger.parted.settle_left(
         "f", ANNA, 1, step, Outcome("removed", target_id="t-anna", code="already-away", memo={})
     )
-    assert ledger.left_behind("f") == [] and ledger.parted("f", [ANNA]) == {}
+    assert ledger.parted.left_behind("f") == [] and ledger.parted.among("f", [ANNA]) == {}
 
 
 def test_what_was_left_behind_and_has_to_wait_is_due_at_its_time(ledger: Ledger, clock: Clock) -> None:
     store(ledger, sent("c1", BO, "updated", target_id="t-bo", left=(Left(ANNA, "t-anna"),)))
     step = Step("remove", "c1", None, "t-anna", was_key=ANNA)
     later = clock.now() + timedelta(hours=24)
-    ledger.keep_left("f", ANNA, 1, step, Outcome("held", code="waits-for-confirmation", retry_at=later))
-    assert ledger.left_behind("f") == []
+    ledger.parted.keep_left(
+        "f", ANNA, 1, step, Outcome("held", code="waits-for-confirmation", retry_at=later)
+    )
+    assert ledger.parted.left_behind("f") == []
     assert ledger.attempts("f", "c1")[-1]["code"] == "waits-for-confirmation"
     clock.seconds += 86_400
-    assert ledger.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
+    assert ledger.parted.left_behind("f") == [("c1", Left(ANNA, "t-anna"))]
 
 
 def test_a_key_that_a_record_may_be_at_is_wanted_and_keeps_others_waiting(ledger: Ledger) -> None:
@@ -307,12 +311,12 @@ def test_what_a_complete_read_did_not_show_unless_it_is_known_to_be_gone(ledger:
 
 
 def test_a_watermark_is_the_sources_own_text(ledger: Ledger, clock: Clock) -> None:
-    assert ledger.watermark("f") is None and ledger.last_poll("f") is None
+    assert ledger.watermark("f") is None and ledger.history.last_poll("f") is None
     ledger.set_watermark("f", "2026-07-01T08:00:00.1234567Z")
     clock.seconds = 60
     ledger.set_watermark("f", "2026-07-01T08:00:00.1234567Z")
     assert ledger.watermark("f") == "2026-07-01T08:00:00.1234567Z" and ledger.watermark("g") is None
-    assert ledger.last_poll("f") == "2026-07-01T08:01:00.000Z"
+    assert ledger.history.last_poll("f") == "2026-07-01T08:01:00.000Z"
 
 
 def test_a_backfill_is_remembered_until_it_ends(ledger: Ledger) -> None:
@@ -329,14 +333,14 @@ def test_a_backfill_is_remembered_until_it_ends(ledger: Ledger) -> None:
 
 
 def test_runs_come_newest_first_with_what_each_flow_did(ledger: Ledger) -> None:
-    first, second = ledger.start_run("sync"), ledger.start_run("sync --full")
-    ledger.end_flow(first, "f", {"created": 3}, calls=2, seconds=0.12345)
-    ledger.end_run(first, 1, "refused")
-    found = ledger.runs()
+    first, second = ledger.history.start("sync"), ledger.history.start("sync --full")
+    ledger.history.end_flow(first, "f", {"created": 3}, calls=2, seconds=0.12345)
+    ledger.history.end(first, 1, "refused")
+    found = ledger.history.last()
     assert [run["id"] for run in found] == [second, first] and found[0]["ended_at"] is None
     assert found[1]["flows"]["f"]["counts"] == {"created": 3} and found[1]["flows"]["f"]["seconds"] == 0.123
     assert (found[1]["exit_code"], found[1]["error"]) == (1, "refused")
-    assert [run["id"] for run in ledger.runs(limit=1)] == [second]
+    assert [run["id"] for run in ledger.history.last(limit=1)] == [second]
 
 
 # links between systems

@@ -32,10 +32,10 @@ def fill(ledger: Ledger, clock: Clock) -> None:
     """A run a day for three days, one attempt and one record that is gone each."""
     for day in range(3):
         clock.seconds = day * DAY
-        run = ledger.start_run("sync")
+        run = ledger.history.start("sync")
         store(ledger, sent("c1", ANNA, "updated"), settled(f"gone{day}", "skipped", code="gone"), run=run)
-        ledger.end_flow(run, "f", {"updated": 1}, 1, 0.1)
-        ledger.end_run(run, 0)
+        ledger.history.end_flow(run, "f", {"updated": 1}, 1, 0.1)
+        ledger.history.end(run, 0)
 
 
 def test_what_is_older_goes_and_the_rest_stays(ledger: Ledger, clock: Clock) -> None:
@@ -43,23 +43,23 @@ def test_what_is_older_goes_and_the_rest_stays(ledger: Ledger, clock: Clock) -> 
     expected = Pruned(attempts=1, run_flows=1, runs=1, records=1, kept=0)
     assert count_old(ledger, BEFORE) == expected == prune(ledger, BEFORE)
     assert prune(ledger, BEFORE) == Pruned(0, 0, 0, 0, 0)
-    assert [run["id"] for run in ledger.runs()] == [3, 2] and ledger.runs()[0]["flows"]
+    assert [run["id"] for run in ledger.history.last()] == [3, 2] and ledger.history.last()[0]["flows"]
     assert len(ledger.attempts("f", "c1")) == 2 and ids(ledger) == {"c1", "gone1", "gone2"}
 
 
 def test_counting_removes_nothing(ledger: Ledger, clock: Clock) -> None:
     fill(ledger, clock)
     count_old(ledger, BEFORE)
-    assert len(ledger.runs()) == 3 and len(ids(ledger)) == 4
+    assert len(ledger.history.last()) == 3 and len(ids(ledger)) == 4
 
 
 def test_the_last_run_of_all_and_of_each_flow_stays_however_old(ledger: Ledger, clock: Clock) -> None:
     fill(ledger, clock)
-    ledger.end_flow(ledger.start_run("sync --flow g"), "g", {}, 0, 0)
-    last = ledger.start_run("sync")
+    ledger.history.end_flow(ledger.history.start("sync --flow g"), "g", {}, 0, 0)
+    last = ledger.history.start("sync")
     prune(ledger, "9999")
-    assert [run["id"] for run in ledger.runs()] == [last, 4, 3]
-    assert ledger.start_run("sync") == last + 1, "numbers never come again"
+    assert [run["id"] for run in ledger.history.last()] == [last, 4, 3]
+    assert ledger.history.start("sync") == last + 1, "numbers never come again"
 
 
 def test_records_that_are_there_stay_however_they_stand(ledger: Ledger) -> None:
@@ -91,7 +91,7 @@ def test_an_archived_member_can_come_back_as_it_was_for_its_record_and_for_anoth
     store(ledger, sent("c1", ANNA))
     store(ledger, Settled("c1", Outcome("removed", "t-c1", memo=memo), Step("remove", "c1", was_key=ANNA)))
     assert prune(ledger, "9999").kept == 1
-    assert entry(ledger, "c1").memo == ledger.parted("f", [ANNA])[ANNA].memo == memo
+    assert entry(ledger, "c1").memo == ledger.parted.among("f", [ANNA])[ANNA].memo == memo
 
 
 def test_who_is_forgotten_stays_so(ledger: Ledger) -> None:
@@ -165,7 +165,7 @@ def test_a_process_that_is_killed_in_the_middle_removes_all_or_nothing(tmp_path:
         code = subprocess.run(words, env=os.environ).returncode
         with Ledger.look(path, "nordkran", clock.now) as ledger:
             counts = count_old(ledger, BEFORE)
-            assert len(ledger.runs()) == 2 + counts.runs and ledger.counts("f")["done"] == 1
+            assert len(ledger.history.last()) == 2 + counts.runs and ledger.counts("f")["done"] == 1
         assert counts in (Pruned(1, 1, 1, 1, 0), Pruned(0, 0, 0, 0, 0)), f"killed at {last}"
         outcomes.append(counts.runs == 1)
     assert outcomes == sorted(outcomes, reverse=True) and True in outcomes[4:] and outcomes.count(False) > 4

@@ -121,7 +121,7 @@ def test_a_migration_that_fails_leaves_a_file_that_the_next_start_finishes(old: 
 
 def test_where_there_is_no_file_yet_one_sees_an_empty_ledger_and_makes_none(tmp_path: Path) -> None:
     with Ledger.look(tmp_path / "state.db", "nordkran", NOW) as ledger:
-        assert ledger.counts("f") == {} and ledger.runs() == []
+        assert ledger.counts("f") == {} and ledger.history.last() == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -198,7 +198,7 @@ def test_a_file_that_may_not_be_written_is_refused(as_nobody: Path) -> None:
     path.chmod(0o600)
     make(path).chmod(0o400)
     with Ledger.open(path, "nordkran", NOW) as ledger, pytest.raises(Stop, match="readonly"):
-        ledger.start_run("sync")
+        ledger.history.start("sync")
 
 
 @pytest.mark.parametrize("how", ["open", "look"])
