@@ -16,19 +16,21 @@ The one invariant: nothing lies behind the watermark that the ledger does not ho
 - `ledger`: the state file and the run lock; `ledger.upkeep` and `ledger.forgetting` are for between runs.
   `http`, `auth`: calls; `network`: why one could not be made. `secrets`: the keyring. One home for each library.
 - `systems/<vendor>`: one folder each, seen through `systems.base`; no vendor knows another, the ledger or a flow.
-- `config` (with `yamlfile`, `explain`, `template`, `schema`): the connection file, every mistake at once.
+- `config` (with `settings`, `places`, `suspicions`, `yamlfile`, `explain`, `template`, `schema`): the connection file,
+  every mistake at once.
 - `report`, `logs`: what leaves the program as text. `cli` alone builds things and exits.
 - `sandbox` runs the vendors' emulators for the tests, the demo and the README.
 
 Where this differs from the design notes, section by section, and why:
 
-2. Layout. `config` is five modules, because reading YAML with places, putting a problem into words, writing a file
-   and its JSON Schema are subjects of their own; `mapping` is four for the same reason. `lanes` is the half of the
-   engine that has to do with threads. A dry run is a wrapper in `plan`. `summary` (what a run did, in words),
-   `remedies` (the next step for each code) and `logs` (redaction) are pure or nearly so and were cut out of `report`.
-   An emulator is `emulator.py` with `emulator_*.py` beside it, 2,000 lines and more each; they import `sandbox` and
-   each other only. A system's folder has the files it needs (`check`, `verdict`, `fields`; `account`, `member`,
-   `bulk`, `single`). There is no inbox and there are no subscriptions before a flow has webhooks.
+2. Layout. `config` is eight modules, because what a file may say, where it is, what nobody means, reading YAML with
+   places, putting a problem into words, writing a file and its JSON Schema are subjects of their own; `mapping` is
+   four for the same reason. `lanes` is the half of the engine that has to do with threads. A dry run is a wrapper in
+   `plan`. `summary` (what a run did, in words), `remedies` (the next step for each code) and `logs` (redaction) are
+   pure or nearly so and were cut out of `report`. An emulator is `emulator.py` with `emulator_*.py` beside it, 2,000
+   lines and more each; they import `sandbox` and each other only. A system's folder has the files it needs (`check`,
+   `verdict`, `fields`; `account`, `member`, `bulk`, `single`). There is no inbox and there are no subscriptions
+   before a flow has webhooks.
 3. Order. A run without a watermark, or in full, takes up leftovers after the read: the read meets them anyway.
    Business Central's pages come by number and not by time, so only the last batch of a read has a checkpoint.
 4. Types. `Batch.cursor` is where a backfill goes on. `Skip.leaves` and `Flow.on_exclude` say what becomes of a member

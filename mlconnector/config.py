@@ -1,4 +1,4 @@
-"""The connection file: YAML to a `Connection`, with every problem reported at once, and where such a file is found.
+"""The connection file: YAML to a `Connection`, with every problem reported at once.
 
 What a system or a flow allows is theirs to say (`System.settings`, `FlowKind.options`); no vendor is known here.
 """
@@ -7,144 +7,28 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cache
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, NamedTuple
 
-import msgspec
-from msgspec import Meta
-
-from mlconnector.errors import ConfigError
 from mlconnector.explain import KeyPath, Problem, convert, show, suggest
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import compile_map, compile_when, digest
 from mlconnector.model import FieldInfo, Flow
+from mlconnector.places import user_folder
+from mlconnector.settings import NAME, Brake, FileHead, Healthcheck, SecretSettings, flow_struct
+from mlconnector.suspicions import control_characters, url_problems
 from mlconnector.systems import SYSTEMS, load_system
-from mlconnector.yamlfile import LARGEST, SINGLE_QUOTES, Document, read_document
+from mlconnector.yamlfile import Document, read_document
 
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$(?!\n)"
 _ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 _SECRET = re.compile(r"secret|passwor[dt]|passwd|api_?key|token|credential", re.IGNORECASE)
-_FLOWS = re.compile(rb"^flows:", re.MULTILINE)
 DURATION = re.compile(r"(\d+)([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST_OVERLAP = timedelta(days=30)
-
-
-class Brake(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A run stops before its first write if it would change more than this."""
-
-    share: Annotated[
-        int, Meta(ge=0, le=100, description="percent of the known records; 100 lets all pass")
-    ] = 30
-    at_least: Annotated[int, Meta(ge=0, description="so many records always pass")] = 20
-
-
-class Healthcheck(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A monitoring service that every `sync` tells how it went; what is empty is not told."""
-
-    ping_url: Annotated[
-        str,
-        Meta(
-            description="the address of a check at healthchecks.io or alike; /start and /fail are put behind it"
-        ),
-    ] = ""
-    start_url: Annotated[str, Meta(description="told that a run begins, in place of ping_url/start")] = ""
-    success_url: Annotated[str, Meta(description="told that a run went well, in place of ping_url")] = ""
-    fail_url: Annotated[str, Meta(description="told that a run went wrong, in place of ping_url/fail")] = ""
-
-    def is_wanted(self) -> bool:
-        """Whether there is anybody to tell."""
-        return bool(self.given())
-
-    def given(self) -> dict[str, str]:
-        """The addresses that stand in the file, by their names there."""
-        return {name: url for name, url in msgspec.structs.asdict(self).items() if url}
-
-
-class SecretSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where secrets are looked for, besides the environment and systemd's credentials folder."""
-
-    command: Annotated[
-        tuple[Annotated[str, Meta(min_length=1)], ...] | None,
-        Meta(
-            description="a program and its words that print one secret, run without a shell, such as"
-            ' `[pass, show, "mlconnector/{connection}/{name}"]`'
-        ),
-    ] = None
-    keyring: Annotated[
-        bool | None,
-        Meta(
-            description="whether the keyring is asked. Not given: if there is no command; true: also for what the"
-            " command does not give; false: never"
-        ),
-    ] = None
-    allow_plaintext_keyring: Annotated[
-        bool, Meta(description="lets a keyring serve that keeps secrets in a file in clear text")
-    ] = False
-
-
-class FileHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The top of a connection file."""
-
-    name: Annotated[
-        str,
-        Meta(
-            pattern=_NAME,
-            description="a short name of letters, digits, - _ and ., under which state and secrets are kept",
-        ),
-    ]
-    systems: Annotated[
-        dict[str, dict[str, Any]],
-        Meta(description="the systems of this connection, each under a name of yours"),
-    ]
-    flows: Annotated[
-        dict[str, dict[str, Any] | None], Meta(min_length=1, description="what is synced from where to where")
-    ]
-    state: Annotated[
-        str | None,
-        Meta(description="the state file; relative to this file. Not given: in the user's state folder"),
-    ] = None
-    overlap: Annotated[
-        str,
-        Meta(
-            pattern=r"^([0-9]{1,6}[smhd]){1,4}$(?!\n)",
-            description="how far each run reads back behind the last one, such as 10m, 90s, 1h or 2d",
-        ),
-    ] = "10m"
-    brake: Annotated[Brake, Meta(description="when a run that would change too much stops")] = Brake()
-    secrets: Annotated[
-        SecretSettings, Meta(description="where secrets are looked for; they never stand here")
-    ] = SecretSettings()
-    healthcheck: Annotated[
-        Healthcheck, Meta(description="a monitoring service that is told how each sync went")
-    ] = Healthcheck()
-
-
-class FlowHead(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What every flow has; the flow kind's own settings stand beside it."""
-
-    kind: Annotated[str | None, Meta(description="the kind of flow, if the flow has a name of its own")] = (
-        None
-    )
-    source: Annotated[str, Meta(description="name of the system that is read")] = msgspec.field(name="from")
-    target: Annotated[str, Meta(description="name of the system that is written")] = msgspec.field(name="to")
-    enabled: Annotated[bool, Meta(description="false leaves the flow out")] = True
-    map: Annotated[
-        dict[str, Any],
-        Meta(description="lines that change, add to or (null) take away from the flow's own mapping"),
-    ] = {}
-    when: Annotated[
-        dict[str, Any] | None, Meta(description="conditions a record has to meet, all of them")
-    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,77 +99,6 @@ def lines_that_read(connection: Connection, bound: BoundFlow, field: str) -> Ite
         yield "flows", bound.flow.name, "when", field
 
 
-def find_connection(name: str | None, env: Mapping[str, str] = os.environ) -> Path:
-    """The file that is meant: a path, or a name in the user's configuration folder.
-
-    Without a name: `$MLCONNECTOR_CONNECTION`, then the only file in that folder. Raises ConfigError that says where
-    it looked.
-    """
-    name = name or env.get("MLCONNECTOR_CONNECTION")
-    folder = user_folder(env, "XDG_CONFIG_HOME", ".config")
-    if not name:
-        return _only_file(folder)
-    if os.sep in name or name.endswith((".yaml", ".yml")):
-        return Path(name).expanduser() if name.startswith("~/") else Path(name)
-    named = folder / f"{name}.yaml"
-    if named.is_file():
-        return named
-    raise ConfigError(
-        f"there is no connection {name!r}: looked for {named}",
-        hint=_lying_here(named) or f"name a file, or write one: mlconnector init -o {named}",
-    )
-
-
-def _only_file(folder: Path) -> Path:
-    files = sorted(folder.glob("*.yaml")) if folder.is_dir() else []
-    if len(files) == 1:
-        return files[0]
-    if files:
-        names = ", ".join(file.stem for file in files)
-        raise ConfigError(f"which connection? {folder} holds {names}", hint="name one on the command line")
-    raise ConfigError(
-        f"no connection is named, $MLCONNECTOR_CONNECTION is not set and {folder} holds no .yaml file",
-        hint=_lying_here(folder) or f"write one: mlconnector init -o {folder / 'NAME.yaml'}",
-    )
-
-
-def _lying_here(wanted: Path) -> str:
-    """The next step if the current folder holds a connection file that may be the one; "" otherwise."""
-    folder = wanted.parent if wanted.suffix else wanted
-    with suppress(OSError):
-        here = Path.cwd()
-        for file in [here / wanted.name] if wanted.suffix else sorted(here.glob("*.yaml")):
-            if file.is_file() and _FLOWS.search(file.read_bytes()[:LARGEST]):
-                move = f"mkdir -p {folder} && mv {file.name} {folder}/"
-                return f"name the one in this folder: -c {file.name}   or move it: {move}"
-    return ""
-
-
-def user_folder(env: Mapping[str, str], variable: str, otherwise: str) -> Path:
-    """This package's folder below an XDG base folder (a relative one is not heeded, as XDG says)."""
-    base = env.get(variable, "")
-    if not base.startswith("/"):
-        base = f"{env.get('HOME') or Path.home()}/{otherwise}"
-    return Path(base) / "mlconnector"
-
-
-def flow_struct(kind: FlowKind) -> type[msgspec.Struct]:
-    """FlowHead and the kind's own options as one Struct: a flow as the file has it."""
-    return _flow_struct(kind.name, kind.options)
-
-
-@cache
-def _flow_struct(name: str, options: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    fields = [_field_like(own) for own in msgspec.structs.fields(options)]
-    return msgspec.defstruct(name, fields, bases=(FlowHead,), forbid_unknown_fields=True, kw_only=True)
-
-
-def _field_like(own: msgspec.structs.FieldInfo) -> tuple[str, Any] | tuple[str, Any, Any]:
-    if own.required:
-        return own.name, own.type
-    return own.name, own.type, own.default
-
-
 class _Fields(NamedTuple):
     """What a flow's lines may name, and who has these fields, for messages."""
 
@@ -312,10 +125,10 @@ class _Reading:
             )
             raise self.document.error([Problem((), what)])
         self._take_out_secrets(data)
-        self.problems += _control_characters(data, ())
+        self.problems += control_characters(data, ())
         head = self._convert(data, FileHead, ())
         for group, part in _groups({"healthcheck": data.get("healthcheck")}):
-            self.problems += [Problem((group, key), message) for key, message in _url_problems(part)]
+            self.problems += [Problem((group, key), message) for key, message in url_problems(part)]
         systems = [self._system(alias, part) for alias, part in _groups(data.get("systems"))]
         flows = [self._flow(name, part) for name, part in _groups(data.get("flows"))]
         self._check_places([flow for flow in flows if flow])
@@ -349,7 +162,7 @@ class _Reading:
     def _take_out_secrets(self, data: dict[str, Any]) -> None:
         """Before anything else, so that no later message can show one."""
         given = data.get("name")
-        name = given if isinstance(given, str) and re.search(_NAME, given) else "<name>"
+        name = given if isinstance(given, str) and re.search(NAME, given) else "<name>"
         for alias, part in _groups(data.get("systems")):
             allowed = _settings_of(part.get("kind"))
             found = [key for key in part if key not in allowed and _SECRET.search(key)]
@@ -406,7 +219,7 @@ class _Reading:
             self.settings[alias] = settings
         for key, message in system.problems(part):
             self._fail((*path, key) if key else path, message)
-        self.problems += [Problem((*path, key), message) for key, message in _url_problems(part)]
+        self.problems += [Problem((*path, key), message) for key, message in url_problems(part)]
         return SystemPart(alias, kind, settings)
 
     def _find_authorities(self, part: dict[str, Any], key: str, path: KeyPath) -> None:
@@ -573,20 +386,6 @@ def _settings_of(kind: Any) -> tuple[str, ...]:
     return load_system(kind).settings.__struct_fields__ if isinstance(kind, str) and kind in SYSTEMS else ()
 
 
-def _control_characters(value: Any, path: KeyPath) -> Iterator[Problem]:
-    """They come from a backslash in double quotes. Lines of a mapping and a command may hold line ends on purpose."""
-    if path[:1] == ("secrets",) or (path[:1] == ("flows",) and path[2:3] in (("map",), ("when",))):
-        return
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _control_characters(inner, (*path, key))
-    elif isinstance(value, list):
-        for position, inner in enumerate(value):
-            yield from _control_characters(inner, (*path, position))
-    elif isinstance(value, str) and any(unicodedata.category(one) == "Cc" for one in value):
-        yield Problem(path, f"holds a control character; {SINGLE_QUOTES}")
-
-
 def _secrets_meant(part: dict[str, Any], key: str) -> list[str]:
     """The secrets of a system that somebody may mean by a key of its settings, the likeliest first."""
     if not _settings_of(part.get("kind")):
@@ -597,41 +396,3 @@ def _secrets_meant(part: dict[str, Any], key: str) -> list[str]:
     settings, _ = convert(part, system.settings)
     needed = () if settings is None else system.needs(settings)
     return list(dict.fromkeys((*needed, *system.secrets)))
-
-
-def _url_problems(part: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Plain http goes to this machine only: a token must not cross a network in clear. No message shows the URL."""
-    for key, value in part.items():
-        if not key.endswith("_url") or not isinstance(value, str) or not value:
-            continue
-        try:
-            url = urlsplit(value)
-            host, user = url.hostname or "", url.username
-        except ValueError:
-            yield key, "this is not a web address"
-            continue
-        if not _has_port(url):
-            yield key, "the port of a web address is a number from 1 to 65535"
-        elif any(one.isspace() for one in value):
-            yield key, "holds a blank; a web address has none"
-        elif user is not None:
-            yield key, "a name or password has no place in a web address"
-        elif url.scheme not in ("http", "https") or not host:
-            yield key, "a web address begins with https://"
-        elif url.scheme == "http" and not _is_loopback(host):
-            yield key, "plain http is only allowed to this machine (127.0.0.1, localhost); use https://"
-
-
-def _has_port(url: SplitResult) -> bool:
-    """Whether its port, if one stands there, is one."""
-    try:
-        return url.port != 0
-    except ValueError:
-        return False
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

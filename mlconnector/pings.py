@@ -10,10 +10,10 @@ from contextlib import closing
 from typing import Literal
 from urllib.parse import urlsplit
 
-from mlconnector.config import Healthcheck
 from mlconnector.errors import ConnectorError
 from mlconnector.http import Answer, Http, Limits, unexpected
 from mlconnector.model import Tools
+from mlconnector.settings import Healthcheck
 
 log = logging.getLogger("mlconnector.pings")
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from mlconnector.conditions import Condition
-from mlconnector.config import FileHead, flow_struct
 from mlconnector.flows import FLOWS
 from mlconnector.flows.kind import FlowKind
 from mlconnector.mapping import Rule
 from mlconnector.model import FieldInfo
+from mlconnector.settings import FileHead, flow_struct
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.transforms import TRANSFORMS
 

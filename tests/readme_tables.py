@@ -10,10 +10,10 @@ from typing import Any, get_args
 import msgspec
 
 from mlconnector.conditions import Condition
-from mlconnector.config import FileHead, flow_struct
 from mlconnector.flows import FLOWS
 from mlconnector.mapping import Rule, compile_map
 from mlconnector.remedies import REMEDIES, remedy
+from mlconnector.settings import FileHead, flow_struct
 from mlconnector.systems import load_system
 from mlconnector.systems.business_central import Settings, verdict
 from mlconnector.systems.business_central.dialects import dialect_of

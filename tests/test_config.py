@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from mlconnector.config import Brake, Connection, SecretSettings, find_connection, load_connection
+from mlconnector.config import Connection, load_connection
 from mlconnector.errors import ConfigError
 from mlconnector.flows import FLOWS
 from mlconnector.model import Change, Mapped
+from mlconnector.places import find_connection
+from mlconnector.settings import Brake, SecretSettings
 
 GOOD = """\
 name: nordkran

@@ -62,7 +62,19 @@ VENDOR_FREE = {
     "network",
 }
 ENGINE = {"engine", "lanes", "matching", "signals", "plan"}
-ENGINE_NEVER = {"cli", "report", "summary", "config", "secrets", "flows", "http", "auth", "sandbox"}
+ENGINE_NEVER = {
+    "cli",
+    "report",
+    "summary",
+    "config",
+    "settings",
+    "places",
+    "secrets",
+    "flows",
+    "http",
+    "auth",
+    "sandbox",
+}
 
 
 def find_imports(module: str, text: str, *, package: bool = False) -> Iterator[str]:

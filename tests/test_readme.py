@@ -22,10 +22,11 @@ from click.testing import CliRunner
 from mlconnector import remedies
 from mlconnector.cli import program
 from mlconnector.cli.playground import Playground, open_playground
-from mlconnector.config import FileHead, load_connection
+from mlconnector.config import load_connection
 from mlconnector.mapping import TargetType
 from mlconnector.model import LedgerEntry
 from mlconnector.secrets import variable
+from mlconnector.settings import FileHead
 from mlconnector.systems import SYSTEMS, load_system
 from mlconnector.template import template
 from tests import readme_tables

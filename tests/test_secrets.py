@@ -11,9 +11,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail
 from keyring.errors import PasswordDeleteError
 
-from mlconnector.config import SecretSettings
 from mlconnector.errors import ConfigError
 from mlconnector.secrets import SecretSource, delete, find_secrets, list_names, load_secrets, store, variable
+from mlconnector.settings import SecretSettings
 
 MEMORY = "tests.test_secrets.MemoryKeyring"
 SECRET = "s3cret-value-of-ours"

@@ -13,9 +13,9 @@ from keyring.backend import KeyringBackend
 from keyring.backends import chainer, fail, null
 from keyring.errors import InitError, KeyringLocked
 
-from mlconnector.config import SecretSettings
 from mlconnector.errors import ConfigError
 from mlconnector.secrets import delete, load_secrets, store
+from mlconnector.settings import SecretSettings
 from tests.test_secrets import (
     SECRET,
     FailingKeyring,

@@ -25,10 +25,11 @@ from mlconnector.model import Batch, Change, Flow, Quota, Tools
 from mlconnector.summary import Summary
 
 if TYPE_CHECKING:
-    from mlconnector.config import BoundFlow, Connection, Healthcheck
+    from mlconnector.config import BoundFlow, Connection
     from mlconnector.engine import FlowRun
     from mlconnector.lanes import Ties
     from mlconnector.report import Screen, Tell, Watch
+    from mlconnector.settings import Healthcheck
     from mlconnector.systems.base import Connected, Source, Target
 
 
@@ -63,7 +64,8 @@ def utc_now() -> datetime:
 
 def open_connection(common: Common) -> Connection:
     """The connection that the common options name."""
-    from mlconnector.config import find_connection, load_connection
+    from mlconnector.config import load_connection
+    from mlconnector.places import find_connection
 
     return load_connection(find_connection(common.connection))
 

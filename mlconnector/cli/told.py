@@ -35,7 +35,7 @@ def forget_told(connection: str | None) -> None:
 
 
 def _path(connection: str | None) -> Path:
-    from mlconnector.config import user_folder
+    from mlconnector.places import user_folder
 
     name = connection or os.environ.get("MLCONNECTOR_CONNECTION", "")
     return user_folder(os.environ, "XDG_STATE_HOME", ".local/state") / f"told.{_hash(name)}"

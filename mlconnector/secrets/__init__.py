@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
-from mlconnector.config import SecretSettings
 from mlconnector.errors import ConfigError, together
 from mlconnector.secrets.keyrings import LIMIT_SECONDS, SERVICE, Entry, read_entry, write_entry
+from mlconnector.settings import SecretSettings
 
 Source = Literal["environment", "credentials", "command", "keyring", ""]
 
