@@ -363,7 +363,9 @@ class PairMachine(RuleBasedStateMachine):
             self.nothing_is_made_or_posted_twice()
             self._it_comes_to_rest()
             self._each_deal_has_its_document_or_a_code()
-            self._linked_records_agree()
+            self._linked_customers_agree()
+            self._linked_pairs_agree("product", "item", self._item_agrees)
+            self._linked_pairs_agree("person", "contact", self._contact_agrees)
             assert self.loop.state_is_sound()
         finally:
             self.loop.close()
@@ -395,7 +397,33 @@ class PairMachine(RuleBasedStateMachine):
                 assert posted[id_].code, posted[id_]
                 assert posted[id_].status != "done" or len(self.loop.erp.made.posted[number]) == 1
 
-    def _linked_records_agree(self) -> None:
+    def _linked_pairs_agree(self, kind: str, into: str, agree: Callable[[Any, Any], bool]) -> None:
+        """But where a person's change in the target stands."""
+        ours = {str(row["id"]): row for row in self.people.records(kind)}
+        theirs = {row["id"]: row for row in self.loop.erp.rows(f"{into}s")}
+        links = self.loop.links(kind, into, list(ours))
+        entries = self.loop.entries(f"{kind}s_to_{into}s", list(links))
+        for one, other in links.items():
+            if ours[one]["is_deleted"] or other not in theirs or one not in entries:
+                continue
+            entry = entries[one]
+            assert entry.status == "done" or entry.code, entry
+            if entry.status == "done" and entry.code != "conflict-kept":
+                assert agree(ours[one], theirs[other]), (entry, ours[one], theirs[other])
+
+    def _item_agrees(self, product: Any, item: Any) -> bool:
+        if item["displayName"].startswith(
+            "Item "
+        ):  # it was there before, and nobody changed the product since
+            return True
+        prices = [one["price"] for one in product["prices"] if one["currency"] == "EUR"]
+        alike = product["name"] == item["displayName"] and product["is_linkable"] is not item["blocked"]
+        return alike and all(Decimal(str(price)) == Decimal(str(item["unitPrice"])) for price in prices)
+
+    def _contact_agrees(self, person: Any, contact: Any) -> bool:
+        return bool(person["name"] == contact["displayName"])
+
+    def _linked_customers_agree(self) -> None:
         organizations = {str(row["id"]): row for row in self.people.records("organization")}
         links = self.loop.links("organization", "customer", list(organizations))
         entries = self.loop.entries("organizations_to_customers", list(links))
