@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from mlconnector.flows.nav_mailchimp import MemberTarget, MergeField
-from mlconnector.model import Flow, Mapped, Skip, Step, Tools
+from mlconnector.model import Flow, Mapped, Outcome, Skip, Step, Tools
 from mlconnector.sandbox import Emulator, Reply, Request, Running
 from mlconnector.systems import load_system
 from mlconnector.systems.base import Entity, Prepares, Source, Target
@@ -72,6 +72,10 @@ class TargetCase:
     """Whether what was removed comes back by writing it."""
     removes: bool = True
     """Whether it removes anything: a record with a history stays, and that is said."""
+    moves: bool = True
+    """Whether a record can get another key."""
+    refs: Mapping[str, str] = field(default_factory=dict)
+    """Remote ids of what each record refers to, by field."""
     calls: str = ""
     """In the paths of all calls but those for tokens."""
 
@@ -83,13 +87,15 @@ class TargetCase:
         return target
 
     def create(self, name: str, value: str = "first") -> Step:
-        return Step("create", name, self.mapped(name, value))
+        return Step("create", name, self.mapped(name, value), refs=self.refs)
 
     def update(self, name: str, target_id: str | None, value: str = "second", **more: Any) -> Step:
-        return Step("update", name, self.mapped(name, value), target_id, was_key=self.key(name), **more)
+        how = {"was_key": self.key(name), "refs": self.refs, **more}
+        return Step("update", name, self.mapped(name, value), target_id, **how)
 
-    def remove(self, name: str, target_id: str | None) -> Step:
-        return Step("remove", name, None, target_id, was_key=self.key(name))
+    def remove(self, name: str, made: Outcome | None = None) -> Step:
+        target_id, memo = (made.target_id, made.memo) if made else (None, None)
+        return Step("remove", name, None, target_id, was_key=self.key(name), memo=memo)
 
 
 def _tools(emulator: Emulator, sleeps: list[float]) -> Tools:
@@ -286,57 +292,119 @@ class Plain(BusinessCentral):
         return Reply(404, b"", {}) if request.path.endswith("/$batch") else super().answer(request)
 
 
+@dataclass(frozen=True)
+class Kind:
+    """How records of Business Central are told apart, and what a record of theirs is."""
+
+    prefix: str
+    known_by: str
+    value: str
+    body: Callable[[str, str], dict[str, Any]]
+    bad: Mapping[str, Any]
+    spelled: Callable[[str], str] = str
+    moves: bool = True
+
+
+KINDS = {
+    "customer": Kind(
+        "name", "displayName", "city",
+        lambda name, value: {"displayName": name, "city": value},
+        {"salespersonCode": "NONE"},
+    ),
+    "contact": Kind(
+        "email", "email", "jobTitle",
+        lambda name, value: {"displayName": name, "jobTitle": value, "type": "Person", "email": f"{name}@x.se"},
+        {"companyNumber": "NONE"}, "{}@x.se".format,
+    ),
+    "item": Kind(
+        "number", "number", "displayName",
+        lambda name, value: {"number": name.upper(), "displayName": value},
+        {"baseUnitOfMeasureCode": "NONE"}, str.upper, moves=False,
+    ),
+}  # fmt: skip
+
+
 @contextmanager
 def business_central_target(kind: str, made: type[BusinessCentral] = BusinessCentral) -> Iterator[TargetCase]:
-    """A company without records; customers are known by name, contacts by e-mail address."""
-    emulator = made()
+    """A company without records of this kind."""
+    emulator, one = made(), KINDS[kind]
     emulator.clock.freeze(NOON)
-    by_name = kind == "customer"
-    prefix, value_field = ("name", "city") if by_name else ("email", "jobTitle")
-    flow = Flow("f", "crm", "organization", "erp", kind, _no_map)
-    sleeps: list[float] = []
 
     def key(name: str) -> str:
-        return f"{prefix}:{name}" if by_name else f"{prefix}:{name}@x.se"
+        return f"{one.prefix}:{one.spelled(name)}"
 
     def mapped(name: str, value: str) -> Mapped:
-        body = {"displayName": name, value_field: value}
-        body |= {} if by_name else {"type": "Person", "email": f"{name}@x.se"}
-        if name == "bad":
-            body["salespersonCode" if by_name else "companyNumber"] = "NONE"
+        body = one.body(name, value) | (one.bad if name == "bad" else {})
         return Mapped(key(name), body, value.encode(), match=(key(name),))
 
     def stored() -> Mapping[str, str]:
-        found = "displayName" if by_name else "email"
-        rows = [row for row in emulator.rows(f"{kind}s") if by_name or row["type"] == "Person"]
-        return {f"{prefix}:{row[found]}": row[value_field] for row in rows}
+        rows = [row for row in emulator.rows(f"{kind}s") if kind != "contact" or row["type"] == "Person"]
+        return {f"{one.prefix}:{row[one.known_by]}": row[one.value] for row in rows}
 
+    with _written(emulator, kind, SimpleNamespace(conflict="source")) as (connect, sleeps, entity):
+        yield TargetCase(
+            emulator=emulator, into=kind, entity=entity, connect=connect, mapped=mapped, key=key, bad="bad",
+            stored=stored, sleeps=sleeps, removes=False, moves=one.moves, calls="/api/",
+        )  # fmt: skip
+
+
+@contextmanager
+def business_central_documents(document: str) -> Iterator[TargetCase]:
+    """A company with one customer and one item, and no documents; each document has one line."""
+    emulator = BusinessCentral()
+    emulator.clock.freeze(NOON)
+    customer = emulator.add("customers", number="C1", displayName="Nordkran AB")
+    emulator.add("items", number="A-1", displayName="Desk", unitPrice=100)
+    quantities = {"first": 1, "second": 2}
+    options = SimpleNamespace(
+        document=document, on_unwon="delete", rounding="0.05", currency_differs="hold", too_long="clip"
+    )
+
+    def key(name: str) -> str:
+        return f"document:{name.upper()}"
+
+    def mapped(name: str, value: str) -> Mapped:
+        count = quantities[value]
+        line = {"line": "1", "item": "A-1", "quantity": count, "unitPrice": 100, "discountPercent": 0}
+        body = {
+            "externalDocumentNumber": name.upper(), "date": "2026-07-21", "pricesIncludeTax": False,
+            "currency": "NOPE" if name == "bad" else "EUR", "lines": [line], "discount": 0, "total": 100 * count,
+        }  # fmt: skip
+        return Mapped(key(name), body, value.encode())
+
+    def stored() -> Mapping[str, str]:
+        kind = document.capitalize()
+        lines = {row["documentId"]: row["quantity"] for row in emulator.rows(f"sales{kind}Lines")}
+        found = {row["externalDocumentNumber"]: lines[row["id"]] for row in emulator.rows(f"sales{kind}s")}
+        return {f"document:{one}": "first" if count == 1 else "second" for one, count in found.items()}
+
+    with _written(emulator, "document", options) as (connect, sleeps, entity):
+        yield TargetCase(
+            emulator=emulator, into="document", entity=entity, connect=connect, mapped=mapped, key=key, bad="bad",
+            stored=stored, sleeps=sleeps, refs={"customer": customer["id"]}, calls="/api/",
+        )  # fmt: skip
+
+
+@contextmanager
+def _written(
+    emulator: BusinessCentral, into: str, options: SimpleNamespace
+) -> Iterator[tuple[Callable[[], Target], list[float], Entity]]:
+    """What connects a writer: logged in, so that trouble hits what is written."""
+    system = load_system("business_central")
+    flow = Flow("f", "crm", "any", "erp", into, _no_map)
+    sleeps: list[float] = []
     with Running(emulator) as served:
-        system = load_system("business_central")
         settings = system.settings(
             company="CRONUS International Ltd.", base_url=served.url, login_url=served.url, **ONLINE
         )
 
         def connect() -> Target:
-            """Logged in, so that trouble hits what is written."""
             connected = system.connect(settings, {"client_secret": CLIENT_SECRET}, _tools(emulator, sleeps))
-            target = connected.target(flow, SimpleNamespace(conflict="source"))
-            target.find(kind, ["number:NONE"])
+            target = connected.target(flow, options)
+            target.find("customer", ["number:NONE"])
             return target
 
-        yield TargetCase(
-            emulator=emulator,
-            into=kind,
-            entity=system.entities[kind],
-            connect=connect,
-            mapped=mapped,
-            key=key,
-            bad="bad",
-            stored=stored,
-            sleeps=sleeps,
-            removes=False,
-            calls="/api/",
-        )
+        yield connect, sleeps, system.entities[into]
 
 
 def _ignore(_: object) -> None:
@@ -366,6 +434,9 @@ TARGETS: Mapping[str, Callable[[], AbstractContextManager[TargetCase]]] = {
     "business_central customer": partial(business_central_target, "customer"),
     "business_central contact": partial(business_central_target, "contact"),
     "business_central customer, single calls": partial(business_central_target, "customer", Plain),
+    "business_central item": partial(business_central_target, "item"),
+    "business_central order": partial(business_central_documents, "order"),
+    "business_central invoice": partial(business_central_documents, "invoice"),
     "pipedrive organization": partial(pipedrive_target, "organization"),
     "pipedrive product": partial(pipedrive_target, "product"),
 }

@@ -70,7 +70,9 @@ def test_a_target_id_is_given_and_stays_the_same(case: TargetCase, count: int) -
     steps = creates(case, count)
     made = write(case, *steps)
     assert all(one.target_id for one in made)
-    updates = [case.update(s.source_id, one.target_id) for s, one in zip(steps, made, strict=True)]
+    updates = [
+        case.update(s.source_id, one.target_id, memo=one.memo) for s, one in zip(steps, made, strict=True)
+    ]
     again = write(case, *updates)
     assert [one.target_id for one in again] == [one.target_id for one in made]
     assert len({one.target_id for one in made}) == count
@@ -121,7 +123,7 @@ def test_a_write_without_an_answer_can_be_repeated(
 def test_trouble_with_any_call_makes_nothing_twice_and_loses_nothing(
     case: TargetCase, kind: Any, method: str
 ) -> None:
-    steps = creates(case, 3)
+    steps, moved = creates(case, 3), "other" if case.moves else "n2"
     target = case.target()
     made = list(target.write(case.into, steps))
     case.emulator.fault(kind, method=method)
@@ -129,11 +131,12 @@ def test_trouble_with_any_call_makes_nothing_twice_and_loses_nothing(
         target.write(
             case.into,
             [
-                case.update("n0", made[0].target_id),
-                case.remove("n1", made[1].target_id),
+                case.update("n0", made[0].target_id, memo=made[0].memo),
+                case.remove("n1", made[1]),
                 case.create("n9"),
-                Step(
-                    "update", "n2", case.mapped("other", "second"), made[2].target_id, was_key=case.key("n2")
+                replace(
+                    case.update("n2", made[2].target_id, memo=made[2].memo),
+                    mapped=case.mapped(moved, "second"),
                 ),
             ],
         )
@@ -142,7 +145,7 @@ def test_trouble_with_any_call_makes_nothing_twice_and_loses_nothing(
     stays = {} if case.removes else {case.key("n1"): "first"}
     assert [one.status in (*DONE, *made_once) for one in changed] == [True, False, True, True]
     assert changed[1].status == ("removed" if case.removes else "failed")
-    there = {case.key("n0"): "second", case.key("n9"): "first", case.key("other"): "second"}
+    there = {case.key("n0"): "second", case.key("n9"): "first", case.key(moved): "second"}
     assert case.stored() == {**there, **stays}
 
 
@@ -161,9 +164,9 @@ def test_what_cannot_be_removed_stays_and_that_is_said(case: TargetCase) -> None
     if case.removes:
         pytest.skip("it removes them")
     (made,) = write(case, case.create("n0"))
-    (stays,) = write(case, case.remove("n0", made.target_id))
+    (stays,) = write(case, case.remove("n0", made))
     assert (stays.status, stays.code, stays.target_id) == ("failed", "stays-there", made.target_id)
-    assert write(case, case.remove("never", None))[0].status == "removed"
+    assert write(case, case.remove("never"))[0].status == "removed"
     assert case.stored() == {case.key("n0"): "first"}
 
 
@@ -171,9 +174,7 @@ def test_what_cannot_be_removed_stays_and_that_is_said(case: TargetCase) -> None
 def test_what_was_removed_can_be_written_again(case: TargetCase, count: int) -> None:
     steps = creates(case, count)
     made = write(case, *steps)
-    removed = write(
-        case, *[case.remove(step.source_id, one.target_id) for step, one in zip(steps, made, strict=True)]
-    )
+    removed = write(case, *[case.remove(step.source_id, one) for step, one in zip(steps, made, strict=True)])
     assert {one.status for one in removed} == {"removed"}
     assert case.stored() == {}
     case.emulator.clock.advance(60)
@@ -194,17 +195,17 @@ def test_what_was_removed_can_be_written_again(case: TargetCase, count: int) -> 
 @pytest.mark.usefixtures("removing")
 def test_removing_twice_or_what_never_was_there_is_no_failure(case: TargetCase) -> None:
     (made,) = write(case, case.create("n0"))
-    for target_id in (made.target_id, made.target_id, None):
-        (removed,) = write(case, case.remove("n0", target_id))
+    for one in (made, made, None):
+        (removed,) = write(case, case.remove("n0", one))
         assert removed.status == "removed"
-    assert write(case, case.remove("never", None))[0].status == "removed"
+    assert write(case, case.remove("never"))[0].status == "removed"
 
 
 @pytest.mark.usefixtures("removing")
 def test_removals_and_writes_may_share_a_chunk(case: TargetCase, count: int) -> None:
     (made,) = write(case, case.create("n0"))
     steps = creates(case, count, "m")
-    outcomes = write(case, *steps, case.remove("n0", made.target_id))
+    outcomes = write(case, *steps, case.remove("n0", made))
     assert outcomes[-1].status == "removed" and {one.status for one in outcomes[:-1]} == {"created"}
 
 

@@ -1,4 +1,4 @@
-"""Number series and documents of Business Central stand no two writers at once (fact sheet 1.6, trap T42)."""
+"""Number series and documents of Business Central stand no two writers at once (fact sheet, trap T42)."""
 
 from __future__ import annotations
 
