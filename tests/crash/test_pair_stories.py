@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from mlconnector.config import load_connection
 from mlconnector.sandbox import Reply, Request
 from tests.crash.pair import PairErp, PairLoop, check, fill
 
@@ -104,3 +105,19 @@ def test_a_posting_that_was_refused_is_tried_again_when_the_draft_follows_its_de
         sync(loop)
         assert loop.erp.made.posted.keys() == {"PD-1"}
         loop.erp.made.check()
+
+
+def test_a_run_in_which_nothing_changed_asks_for_five_lists_there_and_two_here() -> None:
+    """Besides one log-in, and the company by its name (fact sheet of Pipedrive, 8.3)."""
+    with closing(PairLoop(post=True)) as loop:
+        loop.file.write_text(re.sub(r", map: {[^}]*}", "", loop.file.read_text()))
+        loop.connection = load_connection(loop.file, {})
+        fill(loop)
+        sync(loop)
+        sync(loop)
+        loop.erp.log.clear(), loop.crm.log.clear()
+        sync(loop)
+        asked = [entry.path.rpartition("/")[2] for entry in loop.crm.log]
+        assert asked == ["organizations", "persons", "products", "deals", "archived"]
+        asked = [entry.path.rpartition("/")[2] for entry in loop.erp.log]
+        assert asked == ["token", "companies", "customers", "items"]
