@@ -53,8 +53,7 @@ state: state.db
 overlap: 30s
 systems:
   crm: {{kind: pipedrive, base_url: "{crm}", per_second: 60}}
-  erp: {{kind: business_central, tenant: {tenant}, client_id: {client}, company: CRONUS International Ltd.,
-        base_url: "{erp}", login_url: "{erp}"}}
+  erp: {{kind: business_central, company: CRONUS International Ltd., base_url: "{erp}", {login}}}
 flows:
   organizations_to_customers: {{from: crm, to: erp, map: {{phoneNumber: custom_fields.Connector}}}}
   persons_to_contacts: {{from: crm, to: erp, map: {{jobTitle: custom_fields.Connector}}}}
@@ -167,12 +166,13 @@ class PairLoop:
         erp: type[PairErp] = PairErp,
         crm: type[PairCrm] = PairCrm,
         real_time: bool = False,
+        profile: str = "online",
     ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.clock, self.fuse = Clock(), Fuse()
         if not real_time:
             self.clock.freeze(START)
-        self.erp, self.crm = erp(clock=self.clock), crm(plan=None, clock=self.clock)
+        self.erp, self.crm = erp(clock=self.clock, profile=profile), crm(plan=None, clock=self.clock)
         self.erp.rate_limit = None
         self.erp.fuse = self.crm.fuse = self.fuse
         self.people = self.crm.people
@@ -181,8 +181,16 @@ class PairLoop:
         self.watcher = Watcher()
         erp_url, crm_url = self.addresses()
         self.file = Path(self.folder.name) / "nordkran.yaml"
+        self.secrets, login = (
+            dict(SECRETS),
+            f'login_url: "{erp_url}", tenant: {TENANT}, client_id: {CLIENT_ID}',
+        )
+        if (server := self.erp.server) is not None:
+            server.api_services_enabled = True
+            self.secrets["erp.password"] = server.password
+            erp_url, login = f"{erp_url}/{server.instance}", "login: basic, user: SYNC"
         text = FILE.format(
-            tenant=TENANT, client=CLIENT_ID, erp=erp_url, crm=crm_url, won_since=WON_SINCE,
+            login=login, erp=erp_url, crm=crm_url, won_since=WON_SINCE,
             document=document, post=str(post).lower(), on_unwon=on_unwon, back=back,
         )  # fmt: skip
         self.file.write_text(text)
@@ -230,7 +238,7 @@ class PairLoop:
             self.fuse.left, self.fuse.dead = None, False
 
     def _act(self, ledger: Ledger, how: str, adopt: bool, replay: bool) -> None:
-        systems = Systems(self.connection, SECRETS, Tools(self.clock.now, self._sleep))
+        systems = Systems(self.connection, self.secrets, Tools(self.clock.now, self._sleep))
         run_id = ledger.history.start(how)
         finished: set[str] = set()
         try:

@@ -121,3 +121,12 @@ def test_a_run_in_which_nothing_changed_asks_for_five_lists_there_and_two_here()
         assert asked == ["organizations", "persons", "products", "deals", "archived"]
         asked = [entry.path.rpartition("/")[2] for entry in loop.erp.log]
         assert asked == ["token", "companies", "customers", "items"]
+
+
+def test_a_server_in_the_basement_is_served_like_the_cloud() -> None:
+    """API v2.0 on premises, with user and web service access key: six flows and the posting."""
+    with closing(PairLoop(document="order", post=True, profile="onprem")) as loop:
+        fill(loop)
+        sync(loop)
+        check(loop, posted=True)
+        assert not any("/token" in entry.path for entry in loop.erp.log)
