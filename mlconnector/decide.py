@@ -67,7 +67,9 @@ def decide(
     return _send(change, mapped, known, entry)
 
 
-UNDECIDED = frozenset({"ambiguous-match", "match-taken", "may-be-there", "no-counterpart"})
+UNDECIDED = frozenset(
+    {"ambiguous-match", "contradicting-match", "match-taken", "may-be-there", "no-counterpart"}
+)
 """A person has to say which counterpart is meant, or none is wanted; asking again would give the same answer."""
 WAITS = Outcome(
     "held",
@@ -91,7 +93,7 @@ def _same(entry: LedgerEntry, mapped: Mapped, known: Known, flow: Flow, now: dat
     if entry.status == "done":
         same = entry.digest == mapped.digest and not known.changed
         return same or (flow.mode == "create_once" and entry.target_id is not None)
-    sent = entry.attempts > 0 or (entry.code in UNDECIDED and known.link is None)
+    sent = known.link is None if entry.code in UNDECIDED else entry.attempts > 0
     refused = entry.status in ("failed", "skipped") and sent
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False
@@ -109,7 +111,8 @@ def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False
 ) -> Step | Outcome | None:
     if known.link is not None:
-        return Step("update", change.id, mapped, known.link.id, entry.target_key, entry.memo, again)
+        memo = entry.memo or {}  # not None: nobody has to find out any more whether it is the one
+        return Step("update", change.id, mapped, known.link.id, entry.target_key, memo, again)
     other = _is_others(known)
     if entry.target_id is not None and _in_question(known):
         return _unless_told(entry, WAITS)
@@ -142,7 +145,7 @@ def _in_question(known: Known) -> bool:
 
 def _create(change: Change, mapped: Mapped, known: Known) -> Step:
     if known.link is not None:
-        return Step("update", change.id, mapped, known.link.id)
+        return Step("update", change.id, mapped, known.link.id, memo={})
     gone = known.removed
     if gone is not None and gone.target_id is not None:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it

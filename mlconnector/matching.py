@@ -113,7 +113,7 @@ class Matching:
         return [source_id for source_id, hit in waiting if hit not in undecided]
 
     def _waits_for(self, hit: str) -> Outcome:
-        reason = f"{self._named([hit])} matches it and others too: a person has to say what that one is first"
+        reason = f"{self._named([hit])} matches it, and a person has to say first what that one is"
         return Outcome("held", code="waits-for-decision", reason=reason)
 
     def _named(self, hits: Sequence[str]) -> str:

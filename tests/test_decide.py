@@ -135,7 +135,7 @@ def test_a_record_whose_references_are_not_linked_is_held_and_told_once() -> Non
 LINK = Link("t7", {}, {})
 IN_STEP = Outcome("unchanged", "t7", "in-step", "nothing changed but what its counterpart brought")
 NAME = frozenset({"name"})
-FROM_LINK = Step("update", "c1", ANNA, "t7")
+FROM_LINK = Step("update", "c1", ANNA, "t7", memo={})
 
 
 @pytest.mark.parametrize(

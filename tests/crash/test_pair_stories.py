@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from mlconnector.config import load_connection
 from mlconnector.sandbox import Reply, Request
 from tests.crash.pair import PairErp, PairLoop, check, fill
 
@@ -104,3 +105,53 @@ def test_a_posting_that_was_refused_is_tried_again_when_the_draft_follows_its_de
         sync(loop)
         assert loop.erp.made.posted.keys() == {"PD-1"}
         loop.erp.made.check()
+
+
+@pytest.fixture
+def namesake() -> Iterator[PairLoop]:
+    """An organization, a won deal of it, and a customer of the same name with another legal form."""
+    with closing(PairLoop()) as one:
+        one.erp.add("customers", displayName="Nordkran GmbH", city="Ulm")
+        fill(one)
+        yield one
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_namesake_is_linked_by_the_way_back_as_little_and_no_deal_is_sold_to_it(
+    namesake: PairLoop, adopt: bool
+) -> None:
+    namesake.run(adopt=adopt)
+    sync(namesake)
+    namesake.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(namesake)
+    assert namesake.links("organization", "customer", ["1"]) == {}
+    assert namesake.documents(1) == []
+    assert namesake.erp.rows("customers")[0]["displayName"] == "Nordkran GmbH"
+    assert namesake.entries("organizations_to_customers", ["1"])["1"].code == "contradicting-match"
+
+
+def test_a_person_who_says_that_the_namesake_is_meant_is_heeded_whichever_flow_they_name(
+    namesake: PairLoop,
+) -> None:
+    sync(namesake)
+    customer = namesake.erp.rows("customers")[0]["id"]
+    with namesake.opened() as ledger:
+        here, there = ("erp", "customer"), ("crm", "organization")
+        ledger.link_by_hand("customers_to_organizations", here, there, customer, "1")
+    namesake.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(namesake)
+    (row,) = namesake.erp.rows("customers")
+    assert (row["displayName"], row["city"]) == ("Nordkran AB", "Lund")
+    assert len(namesake.documents(1)) == 1
+
+
+def test_the_way_back_alone_does_not_take_a_namesake_for_the_same_either(namesake: PairLoop) -> None:
+    text = namesake.file.read_text().replace(
+        "organizations_to_customers: {", "organizations_to_customers: {enabled: false, "
+    )
+    namesake.file.write_text(text)
+    namesake.connection = load_connection(namesake.file, {})
+    sync(namesake)
+    assert namesake.links("organization", "customer", ["1"]) == {}
+    entry = namesake.entries("customers_to_organizations", [namesake.erp.rows("customers")[0]["id"]])
+    assert [one.code for one in entry.values()] == ["contradicting-match"]
