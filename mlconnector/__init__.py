@@ -46,7 +46,8 @@ Where this differs from the design notes, section by section, and why:
    were last in step (`seen`). From them comes what a step has to tell (`Step.changed`), what was changed on both sides
    (`pairs.merge`), and that a change which came from the other side is not carried back, however it was cut on its
    way: the digest alone would not do, since two systems spell one value differently. `Outcome.now` is what a write
-   left there.
+   left there, `Outcome.left_out` what it could not take. With the hashes of a name's fields goes one of what was made
+   of them, so that a part of a field which makes no difference is no change.
    What is made once a record (`model.value`) is frozen for the type checker only; at run time that took six times as
    long. `LedgerEntry.name` is what people call the record.
    Tables. `ledger` is not `WITHOUT ROWID`: with 100,000 rows of random keys a look-up of a key that nobody has took

@@ -17,8 +17,9 @@ class Known:
     key it had, `removed` what is known of a counterpart that had the key and was removed. `tried_keys` are those it
     may be at and that are nobody else's. `refs` are the remote ids of what it refers to, `missing` says
     which of these is not linked. `link` is its counterpart if
-    the two are a pair, `changed` what it has to tell it (None: nobody knows). `forced` sends even what looks unchanged
-    (replay).
+    the two are a pair, `changed` what it has to tell it (None: nobody knows), `only_left_out` if that is nothing but
+    what the target did not take before. `moved`: its fields are not those that were seen, even if that changes nothing.
+    `forced` sends even what looks unchanged (replay).
     """
 
     entry: LedgerEntry | None = None
@@ -30,6 +31,8 @@ class Known:
     missing: Ref | None = None
     link: Link | None = None
     changed: frozenset[str] | None = None
+    only_left_out: bool = False
+    moved: bool = False
     forced: bool = False
 
 
@@ -55,7 +58,8 @@ def decide(
         reason = f"{known.missing.entity} {known.missing.id}, which it refers to, is not there yet"
         return _unless_told(entry, Outcome("held", code="waits-for-reference", reason=reason))
     if known.link is not None and _is_in_step(entry, known):
-        return None if entry is not None and entry.digest == mapped.digest else _in_step(known.link)
+        told = entry is not None and entry.digest == mapped.digest and not known.moved
+        return None if told else _in_step(known.link)
     if entry is None:
         return _create(change, mapped, known)
     if entry.status in ("sending", "unknown"):

@@ -22,7 +22,7 @@ from mlconnector.ledger import Settled
 from mlconnector.ledger.forgetting import REASON
 from mlconnector.matching import Matching
 from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
-from mlconnector.pairs import changed_fields, digest_with
+from mlconnector.pairs import Made, changed_fields, digest_with, has_moved, left_out
 
 log = logging.getLogger("mlconnector.engine")
 
@@ -254,9 +254,7 @@ class FlowRun:
             if isinstance(record, Mapped) and known.refs:
                 record = _with_refs(record, known.refs)
             if (link := links.get(change.id)) is not None:
-                readable = flow.fields and isinstance(record, Mapped)
-                changed = changed_fields(flow, change.record, link) if readable else None
-                known = replace(known, link=link, changed=changed)
+                known = self._compared(change, record, replace(known, link=link), link)
             decided = (
                 record
                 if isinstance(record, Outcome)
@@ -272,6 +270,25 @@ class FlowRun:
         self._matching.look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
+
+    def _compared(
+        self, change: Change, record: Mapped | Skip | Outcome | None, known: Known, link: Link
+    ) -> Known:
+        """With what changed of a record since it was last in step with its counterpart."""
+        flow = self.job.flow
+        if not flow.fields or not isinstance(record, Mapped):
+            return known
+        made = Made(record.body, known.refs)
+        changed = changed_fields(flow, change.record, made, link)
+        if changed is None:
+            return known
+        again = left_out(made, link) if known.forced or self._whole else frozenset[str]()
+        return replace(
+            known,
+            changed=changed | again,
+            only_left_out=bool(again) and not changed,
+            moved=has_moved(flow, change.record, link),
+        )
 
     def _given_away(
         self, entries: Mapping[str, LedgerEntry], links: Mapping[str, Link]

@@ -18,7 +18,7 @@ from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
 from mlconnector.ledger.rows import DECISION, reference_key
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
-from mlconnector.pairs import seen_of, seen_there
+from mlconnector.pairs import Made, is_part, left_out, seen_of, seen_there, unfilled
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 
 
@@ -54,8 +54,8 @@ class Ties:
     """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
     watched: frozenset[str] = frozenset()
     """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
-    written_back: frozenset[str] = frozenset()
-    """Fields of the source that a flow the other way round writes: what they are now is remembered for it."""
+    written_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Fields of the source that a flow the other way round writes, each with those of the counterpart it is made of."""
     the_other_way: tuple[str, ...] = ()
     """The flows from the target's records back to the source's."""
 
@@ -124,7 +124,7 @@ class Planned:
     @property
     def touches_known(self) -> bool:
         """Whether a record that is settled in the target would change or vanish."""
-        known = self.entry is not None and self.entry.status == "done"
+        known = self.entry is not None and self.entry.status == "done" and not self.known.only_left_out
         return known and (isinstance(self.decided, Step) or self.decided.status == "skipped")
 
 
@@ -317,10 +317,25 @@ class Lanes:
         """The link with its counterpart, and what is in step now."""
         if outcome.target_id is None or outcome.status not in SUCCEEDED:
             return None
-        flow, now = self.job.flow, outcome.now or {}
-        seen = seen_there(plan.record, self.job.ties.written_back)
-        seen |= seen_of(flow, plan.record) if flow.fields else {}
-        return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.ties.watched))
+        ties, now, watched = self.job.ties, outcome.now or {}, self.job.ties.watched
+        if outcome.status == "created":
+            watched -= unfilled(plan.record, ties.written_back)
+        there = seen_there(now, watched)
+        return Pair(plan.source_id, outcome.target_id, self._seen_here(plan, outcome), there)
+
+    def _seen_here(self, plan: Planned, outcome: Outcome) -> Mapping[str, str | None]:
+        """What is in step of the record itself: what was carried over; when the two are only linked, all there is."""
+        flow, written_back = self.job.flow, self.job.ties.written_back
+        if not flow.fields or plan.mapped is None:
+            return {}
+        step = plan.decided if isinstance(plan.decided, Step) else None
+        made, link = Made(plan.mapped.body, plan.known.refs), plan.known.link
+        sent = () if step is None else made.body.keys() if step.changed is None else step.changed
+        left = outcome.left_out | (left_out(made, link).difference(sent) if link is not None else set())
+        carried = {path for name, paths in flow.fields.items() if name not in left for path in paths}
+        only_linked = step is not None and step.action == "link"
+        here = [name for name in written_back if only_linked or is_part(name, carried)]
+        return {**seen_there(plan.record, here), **seen_of(flow, plan.record, made, left)}
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)

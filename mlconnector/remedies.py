@@ -93,7 +93,7 @@ REMEDIES = {
     # what Business Central takes in another way, or not
     "clipped": "Shorten the value in the source; what does not fit is cut.",
     "cleaned": "Correct the value in the source; what cannot be used in it was left out.",
-    "unknown-country": "Correct the country in the source, or add it to Countries/Regions.",
+    "unknown-country": "Correct the country in the source, or add it to Countries/Regions; then: {replay}",
     "unknown-currency": "Correct the currency in the source, or add it to Currencies; then: {replay}",
     "unknown-reference": "Add the code that is named to Business Central, or correct it in the source; then: {replay}",
     "too-long": "Shorten the value in the source (or set too_long: clip); it is then sent by itself.",

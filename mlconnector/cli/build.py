@@ -133,11 +133,13 @@ def ties(connection: Connection, bound: BoundFlow) -> Ties:
     flow, back = bound.flow, the_other_way(connection, bound)
     if not flow.fields:
         return Ties(keeps_links(connection, bound))
-    read_back = (paths for other in back for paths in other.fields.values())
+    written_back: dict[str, frozenset[str]] = {}
+    for name, paths in ((name, paths) for other in back for name, paths in other.fields.items()):
+        written_back[name] = written_back.get(name, frozenset()) | paths
     return Ties(
         keeps_links=keeps_links(connection, bound),
-        watched=frozenset(flow.fields).union(*read_back),
-        written_back=frozenset().union(*(other.fields for other in back)),
+        watched=frozenset(flow.fields).union(*written_back.values()),
+        written_back=written_back,
         the_other_way=tuple(other.name for other in back),
     )
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from mlconnector.config import load_connection
 from mlconnector.sandbox import Reply, Request
 from tests.crash.pair import PairErp, PairLoop, check, fill
 
@@ -146,11 +145,7 @@ def test_a_person_who_says_that_the_namesake_is_meant_is_heeded_whichever_flow_t
 
 
 def test_the_way_back_alone_does_not_take_a_namesake_for_the_same_either(namesake: PairLoop) -> None:
-    text = namesake.file.read_text().replace(
-        "organizations_to_customers: {", "organizations_to_customers: {enabled: false, "
-    )
-    namesake.file.write_text(text)
-    namesake.connection = load_connection(namesake.file, {})
+    namesake.rewrite("organizations_to_customers: {", "organizations_to_customers: {enabled: false, ")
     sync(namesake)
     assert namesake.links("organization", "customer", ["1"]) == {}
     entry = namesake.entries("customers_to_organizations", [namesake.erp.rows("customers")[0]["id"]])

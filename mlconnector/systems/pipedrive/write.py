@@ -11,7 +11,7 @@ from mlconnector.model import Outcome, Status, Step, Tools
 from mlconnector.pairs import Merge, merge
 from mlconnector.spelling import legal_forms
 from mlconnector.systems.pipedrive.api import PLURAL, Api, Record
-from mlconnector.systems.pipedrive.encode import BUILT_IN, FEATURES, Spelling, drop, flatten, pick, value_at
+from mlconnector.systems.pipedrive.encode import BUILT_IN, FEATURES, Spelling, flatten, pick, value_at
 from mlconnector.systems.pipedrive.fields import Definitions
 from mlconnector.systems.pipedrive.find import Finder
 from mlconnector.systems.pipedrive.known import CUSTOM
@@ -138,7 +138,7 @@ class Writer:
             )
             done, after = _done("updated", target_id, answer), self._shape.show(shown)
         same = [name for name in wanted if name in decided.write or wanted[name] == value_at(current, name)]
-        done = replace(done, now=pick(after, same) if step.seen else drop(after, decided.kept))
+        done = replace(done, now=pick(after, same))
         if kept := [name for name in decided.kept if wanted[name] not in (None, "")]:
             reason = f"changed in Pipedrive meanwhile and left as it is there: {', '.join(kept)}"
             done = replace(done, code="conflict-kept", reason=reason)
