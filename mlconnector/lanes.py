@@ -285,9 +285,8 @@ class Lanes:
         flow, ledger = self.job.flow, self.job.ledger
         settled = [self._stored(plan, outcome) for plan, outcome in pairs]
         ends = (flow.source, flow.entity), (flow.target, flow.into)
-        ledger.finish(
-            flow.name, self.job.run_id, numbers, settled, ends if self.job.ties.keeps_links else None
-        )
+        linked, other_way = ends if self.job.ties.keeps_links else None, self.job.ties.the_other_way
+        ledger.finish(flow.name, self.job.run_id, numbers, settled, linked, other_way)
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self._unclaim(plan)

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from mlconnector.model import LedgerEntry
 from tests.crash.pair import PairLoop
 
+CUSTOMERS = "organizations_to_customers: {from: crm, to: erp, "
 CUSTOMERS_BACK = "customers_to_organizations: {from: erp, to: crm, "
 ITEMS_BACK = "items_to_products: {from: erp, to: crm, "
 FIELDS = "map: {custom_fields.ERP number: number, custom_fields.Currency: currencyCode}, "
@@ -42,6 +44,12 @@ def customer(loop: PairLoop) -> dict[str, Any]:
 def person(loop: PairLoop) -> dict[str, Any]:
     (row,) = (row for row in loop.erp.rows("contacts") if row["type"] == "Person")
     return dict(row)
+
+
+def both(loop: PairLoop) -> list[LedgerEntry]:
+    """The rows of the organization and of the customer."""
+    back = loop.entries("customers_to_organizations", [customer(loop)["id"]])
+    return [*loop.entries("organizations_to_customers", ["1"]).values(), *back.values()]
 
 
 def edit_product(loop: PairLoop, *prices: tuple[str, float], **fields: Any) -> None:
@@ -155,3 +163,28 @@ def test_a_person_who_leaves_the_organization_leaves_the_company(loop: PairLoop)
     loop.people.edit("person", 1, org_id=None)
     sync(loop)
     assert person(loop)["companyNumber"] == ""
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_conflict_that_people_settled_on_either_side_is_settled_both_ways(
+    loop: PairLoop, here: bool
+) -> None:
+    loop.rewrite(CUSTOMERS, f"{CUSTOMERS}conflict: hold, ")
+    loop.rewrite(CUSTOMERS_BACK, f"{CUSTOMERS_BACK}conflict: hold, ")
+    loop.add_organization("Nordkran")
+    sync(loop)
+    number = customer(loop)["number"]
+    loop.people.edit("organization", 1, name="Nord")
+    loop.erp.edit("customers", number, displayName="Kran")
+    sync(loop)
+    assert {one.code for one in both(loop)} == {"conflict"}
+    if here:
+        loop.people.edit("organization", 1, name="Kran")
+    else:
+        loop.erp.edit("customers", number, displayName="Nord")
+    sync(loop)
+    sync(loop)
+    assert {one.status for one in both(loop)} == {"done"}
+    writes = loop.writes()
+    sync(loop, "full")
+    assert loop.writes() == writes
