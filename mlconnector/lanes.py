@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mlconnector.decide import UNDECIDED, Known
+from mlconnector.decide import REFUSED, UNDECIDED, Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
 from mlconnector.ledger.rows import DECISION, reference_key
@@ -56,6 +56,8 @@ class Ties:
     """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
     written_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Fields of the source that a flow the other way round writes, each with those of the counterpart it is made of."""
+    makers: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+    """By entity of the source and of the target the flows between the two; None: nobody knows."""
     the_other_way: tuple[str, ...] = ()
     """The flows from the target's records back to the source's."""
 
@@ -303,7 +305,7 @@ class Lanes:
             outcome=outcome,
             step=step,
             key=_settled_key(plan, outcome),
-            digest=sent.digest if sent is not None else _REFUSED if _stayed(step, outcome) else None,
+            digest=sent.digest if sent is not None else REFUSED if _stayed(step, outcome) else None,
             modified=plan.modified,
             wants=_wanted_key(plan, outcome),
             tried_keys=_tried_keys(plan, outcome),
@@ -357,10 +359,6 @@ class Lanes:
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
 
 
-_REFUSED = b""
-"""In place of a digest: a counterpart that was to go and stayed. If its record comes back it is looked at again."""
-
-
 def _stayed(step: Step | None, outcome: Outcome) -> bool:
     return step is not None and step.action == "remove" and outcome.status == "failed"
 
@@ -373,11 +371,11 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
     """A key that somebody else owns, or the record it waits for: to be there, or to be decided about."""
-    if outcome.code == "waits-for-reference" and plan.known.missing is not None:
+    if outcome.code in ("waits-for-reference", "reference-left-out") and plan.known.missing is not None:
         return reference_key(plan.known.missing)
     if plan.waits_for:
         return f"{DECISION}{plan.waits_for}"
-    return plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None
+    return plan.mapped.key if plan.mapped is not None and outcome.code in TAKEN else None
 
 
 def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
@@ -428,5 +426,7 @@ def _is_located(outcome: Outcome) -> bool:
 
 SUCCEEDED = frozenset({"created", "updated", "unchanged", "planned"})
 CLEAR = SUCCEEDED | {"removed", "skipped"}
+TAKEN = ("key-taken", "reference-taken")
+"""Codes of records whose key another one owns: they wait for it."""
 INTERRUPTED = ("later", "stopped")
 """Codes of steps that may have been carried out before the system as a whole was given up."""

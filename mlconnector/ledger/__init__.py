@@ -203,7 +203,7 @@ class Ledger(Store):
         """Lets records come up again that wait for a key which is nobody's now, or were found elsewhere; how many."""
         waiting = self._db.execute(
             "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
-            " WHERE flow = ? AND wants IS NOT NULL AND status = 'skipped'",
+            " WHERE flow = ? AND wants IS NOT NULL AND (status = 'skipped' OR code = 'reference-taken')",
             (flow,),
         ).fetchall()
         owned = self.owners(flow, {wants for _, wants in waiting})
