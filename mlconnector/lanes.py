@@ -58,6 +58,8 @@ class Ties:
     """Fields of the source that a flow the other way round writes, each with those of the counterpart it is made of."""
     makers: Mapping[tuple[str, str], tuple[str, ...]] | None = None
     """By entity of the source and of the target the flows between the two; None: nobody knows."""
+    match: tuple[str, ...] = ()
+    """Kinds of keys that records are matched by, the strongest first."""
     the_other_way: tuple[str, ...] = ()
     """The flows from the target's records back to the source's."""
 

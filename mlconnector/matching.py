@@ -64,8 +64,16 @@ class Matching:
         found = self.job.target.find(self.job.flow.into, keys) if keys else {}
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
         self._unclear = self.job.ledger.unclear(self.job.flow.name) if keys else {}
-        for plan in creates:
+        for plan in sorted(
+            creates, key=lambda plan: self._weakness(looked_for.get(plan.source_id, ()), found)
+        ):
             self._settle(plan, looked_for.get(plan.source_id, ()), found, linked)
+
+    def _weakness(self, keys: Sequence[str], found: Found) -> int:
+        """The place of the kind of key that finds something: who is found by a number goes before a namesake."""
+        kinds = self.job.ties.match
+        kind = next((key.partition(":")[0] for key in keys if found.get(key)), "")
+        return kinds.index(kind) if kind in kinds else len(kinds)
 
     def _keys_to_look_for(self, plan: Planned) -> Sequence[str]:
         """Under which keys a record may be in the target already: the one it was sent with may be an older one."""

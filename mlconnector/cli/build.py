@@ -146,6 +146,7 @@ def ties(connection: Connection, bound: BoundFlow) -> Ties:
         watched=frozenset(flow.fields).union(*written_back.values()),
         written_back=written_back,
         makers=makers,
+        match=tuple(getattr(bound.options, "match", ())),
         the_other_way=tuple(other.name for other in back),
     )
 

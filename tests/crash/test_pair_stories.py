@@ -150,3 +150,18 @@ def test_the_way_back_alone_does_not_take_a_namesake_for_the_same_either(namesak
     assert namesake.links("organization", "customer", ["1"]) == {}
     entry = namesake.entries("customers_to_organizations", [namesake.erp.rows("customers")[0]["id"]])
     assert [one.code for one in entry.values()] == ["contradicting-match"]
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_customer_goes_to_the_organization_that_holds_its_number_not_to_a_namesake_that_is_read_first(
+    adopt: bool,
+) -> None:
+    with closing(PairLoop()) as loop:
+        loop.people.add_field("organization", "ERP number")
+        loop.rewrite("phoneNumber: custom_fields.Connector", "number: custom_fields.ERP number")
+        loop.add_organization("Nordkran")
+        loop.people.add("organization", {"ERP number": "C1"}, name="Nordkran AB")
+        customer = loop.erp.add("customers", number="C1", displayName="Nordkran AB", city="Ulm")
+        loop.run(adopt=adopt)
+        assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}
+        assert loop.entries("organizations_to_customers", ["1"])["1"].code == "match-taken"
