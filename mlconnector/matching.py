@@ -91,11 +91,12 @@ class Matching:
         each = [list(dict.fromkeys(found[key])) for key in keys if found.get(key)]
         hits = list(dict.fromkeys(hit for one in (each[:1] if in_order else each) for hit in one))
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
+        promised = [hit for hit in hits if hit in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
         makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
         if step.again and self.job.flow.fields and list(keys) == [step.mapped.key]:
             plan.decided = MAY_BE_THERE
-        elif in_order and not self._may_have(keys, plan.source_id):
+        elif in_order and (len(promised) == len(hits) == 1 or not self._may_have(keys, plan.source_id)):
             plan.decided = WAITS
         elif in_order and (asked := self._undecided_of(free)):
             plan.decided, plan.waits_for = self._waits_for(asked[0]), asked[0]

@@ -165,3 +165,12 @@ def test_a_customer_goes_to_the_organization_that_holds_its_number_not_to_a_name
         loop.run(adopt=adopt)
         assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}
         assert loop.entries("organizations_to_customers", ["1"])["1"].code == "match-taken"
+
+
+def test_of_two_namesakes_the_one_that_contradicts_leaves_the_customer_to_the_other() -> None:
+    with closing(PairLoop()) as loop:
+        customer = loop.erp.add("customers", displayName="Nordkran GmbH", city="Ulm")
+        for name in ("Nordkran AB", "Nordkran GmbH"):
+            loop.add_organization(name)
+        loop.run()
+        assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}
