@@ -23,7 +23,7 @@ from mlconnector.ledger.forgetting import REASON
 from mlconnector.ledger.rows import reference_key
 from mlconnector.matching import Matching
 from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
-from mlconnector.pairs import Made, changed_fields, digest_with, has_moved, left_out
+from mlconnector.pairs import Made, changed_fields, digest_with, left_out, moved_fields
 from mlconnector.remedies import remedy
 
 log = logging.getLogger("mlconnector.engine")
@@ -290,7 +290,8 @@ class FlowRun:
         if not flow.fields or not isinstance(record, Mapped):
             return known
         made = Made(record.body, known.refs)
-        changed = changed_fields(flow, change.record, made, link)
+        moved = moved_fields(flow, change.record, link)
+        changed = changed_fields(flow, moved, made, link)
         if changed is None:
             return known
         again = left_out(made, link) if known.forced or self._whole else frozenset[str]()
@@ -298,7 +299,7 @@ class FlowRun:
             known,
             changed=changed | again,
             only_left_out=bool(again) and not changed,
-            moved=has_moved(flow, change.record, link),
+            moved=bool(moved),
         )
 
     def _given_away(

@@ -69,23 +69,25 @@ def seen_there(now: Mapping[str, Any], watched: Collection[str]) -> dict[str, st
     return hashes(now, [path for path in watched if _is_in(now, path)])
 
 
-def changed_fields(flow: Flow, record: Mapping[str, Any], made: Made, link: Link) -> frozenset[str] | None:
+def moved_fields(flow: Flow, record: Mapping[str, Any], link: Link) -> frozenset[str]:
+    """Fields of the source that are not what was seen; what is empty and was not seen before is none of them."""
+    paths = frozenset[str]().union(*flow.fields.values())
+    return frozenset(path for path in paths if _has_moved(path, record, link.seen))
+
+
+def changed_fields(flow: Flow, moved: Collection[str], made: Made, link: Link) -> frozenset[str] | None:
     """Names in the body that changed; None: all may have, since the mapping did or nothing was seen.
 
-    One that is made of the same value as before did not, whatever else its fields hold; what is empty and was not seen
-    before did not either.
+    One that is made of the same value as before did not, although a field of it moved.
     """
     if not link.seen or link.seen.get(RULES, flow.rules) != flow.rules:
         return None
-    seen = link.seen
+    names = {name for name, paths in flow.fields.items() if not paths.isdisjoint(moved)}
     return frozenset(
-        name for name, paths in flow.fields.items() if _is_changed(name, paths, record, made, seen)
+        name
+        for name in names | made.refs.keys()
+        if _is_changed(name, flow, made, link.seen, has_moved=name in names)
     )
-
-
-def has_moved(flow: Flow, record: Mapping[str, Any], link: Link) -> bool:
-    """Whether any of the fields that are read is another one than was seen."""
-    return any(_has_changed(path, record, link.seen) for paths in flow.fields.values() for path in paths)
 
 
 def left_out(made: Made, link: Link) -> frozenset[str]:
@@ -114,15 +116,13 @@ def _made(name: str, paths: Collection[str], made: Made, seen: Mapping[str, str]
     return field_hash([field_hash(made.body.get(name)), *(seen.get(path) for path in sorted(paths))])
 
 
-def _is_changed(
-    name: str, paths: Collection[str], record: Mapping[str, Any], made: Made, seen: Mapping[str, str]
-) -> bool:
-    known, now = seen.get(f"{MADE}{name}"), _made(name, paths, made, seen)
-    refers_elsewhere = name in made.refs and known not in (None, now)
-    return refers_elsewhere or (known != now and any(_has_changed(path, record, seen) for path in paths))
+def _is_changed(name: str, flow: Flow, made: Made, seen: Mapping[str, str], *, has_moved: bool) -> bool:
+    """A reference may lead elsewhere although nothing moved, if it is known where it led."""
+    known = seen.get(f"{MADE}{name}")
+    return (has_moved or known is not None) and known != _made(name, flow.fields.get(name, ()), made, seen)
 
 
-def _has_changed(path: str, record: Mapping[str, Any], seen: Mapping[str, str]) -> bool:
+def _has_moved(path: str, record: Mapping[str, Any], seen: Mapping[str, str]) -> bool:
     value = _at(record, path)
     return seen[path] != field_hash(value) if path in seen else not says_nothing(value)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from mlconnector.model import Flow, Link, Mapped, Step
+from mlconnector.decide import Known
+from mlconnector.lanes import Planned
+from mlconnector.model import Flow, LedgerEntry, Link, Mapped, Step
 from mlconnector.pairs import (
     Made,
     Merge,
@@ -17,6 +19,7 @@ from mlconnector.pairs import (
     hashes,
     left_out,
     merge,
+    moved_fields,
     seen_of,
     seen_there,
     unfilled,
@@ -41,7 +44,7 @@ def link(record: dict[str, Any] = RECORD, **seen: str) -> Link:
 
 
 def changed(record: dict[str, Any], seen: Link, flow: Flow = FLOW, **refs: str) -> frozenset[str] | None:
-    return changed_fields(flow, record, made(record, **refs), seen)
+    return changed_fields(flow, moved_fields(flow, record, seen), made(record, **refs), seen)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +176,10 @@ def test_two_that_just_met_never_lose_a_value_to_an_empty_one() -> None:
     assert merged(None, {"phone": "1"}, seen={}) == Merge(BOTH, kept=("phone",))
     assert merged(None, {"phone": "1"}, "target", seen={}) == Merge({}, kept=("phone", "name", "city"))
     assert merged(None, {"name": "", "city": None}, "target", seen={}) == Merge(BOTH)
+
+
+def test_what_was_left_out_before_does_not_count_for_the_brake() -> None:
+    known = Known(LedgerEntry("f", "c1", "done"), changed=frozenset({"country"}))
+    plan = Planned("c1", None, "", None, known, STEP)
+    assert plan.touches_known
+    assert not replace(plan, known=replace(known, only_left_out=True)).touches_known
