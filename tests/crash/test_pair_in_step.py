@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -188,3 +189,23 @@ def test_a_conflict_that_people_settled_on_either_side_is_settled_both_ways(
     writes = loop.writes()
     sync(loop, "full")
     assert loop.writes() == writes
+
+
+def test_a_state_file_that_does_not_know_what_was_made_of_a_field_goes_on_as_before(loop: PairLoop) -> None:
+    here = {"value": "Poseidonis, Atlantis", "locality": "Poseidonis", "country": "Atlantis"}
+    loop.add_organization(("Nordkran Vertriebsgesellschaft " * 4).strip(), address=here)
+    loop.add_person("Anna Lind", 1, "anna@nordkran.se")
+    loop.add_product("Desk", "A-1", 100)
+    sync(loop)
+    with loop.opened() as ledger:
+        for row, *seen in ledger._db.execute("SELECT rowid, seen, other_seen FROM links").fetchall():
+            older = [{name: one for name, one in json.loads(text).items() if name[0] != ">"} for text in seen]
+            ledger._db.execute(
+                "UPDATE links SET seen = ?, other_seen = ? WHERE rowid = ?", (*map(json.dumps, older), row)
+            )
+    writes = loop.writes()
+    sync(loop, "full")
+    assert loop.writes() == writes
+    edit_product(loop, ("EUR", 110))
+    sync(loop)
+    assert loop.erp.rows("items")[0]["unitPrice"] == 110
