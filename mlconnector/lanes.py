@@ -321,8 +321,10 @@ class Lanes:
         if outcome.target_id is None or outcome.status not in SUCCEEDED:
             return None
         ties, now, watched = self.job.ties, outcome.now or {}, self.job.ties.watched
-        if outcome.status == "created":
-            watched -= unfilled(plan.record, ties.written_back)
+        if outcome.status == "created" and plan.mapped is not None:
+            fields, once = self.job.flow.fields, plan.mapped.create_only
+            carried = {path for name in fields.keys() - once for path in fields[name]}
+            watched -= unfilled(plan.record, ties.written_back, carried)
         there = seen_there(now, watched)
         return Pair(plan.source_id, outcome.target_id, self._seen_here(plan, outcome), there)
 

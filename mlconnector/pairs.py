@@ -102,11 +102,16 @@ def is_part(path: str, paths: Collection[str]) -> bool:
     return any(f"{path}.".startswith(f"{one}.") or f"{one}.".startswith(f"{path}.") for one in paths)
 
 
-def unfilled(record: Mapping[str, Any], written_back: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """Fields of a new counterpart that are to fill empty ones of its record: a number that was given to it there."""
-    empty = {name for name in written_back if says_nothing(_at(record, name))}
-    full = frozenset[str]().union(*(written_back[name] for name in written_back.keys() - empty))
-    return frozenset[str]().union(*(written_back[name] for name in empty)) - full
+def unfilled(
+    record: Mapping[str, Any], written_back: Mapping[str, Collection[str]], carried: Collection[str]
+) -> frozenset[str]:
+    """Fields of a new counterpart that are to fill empty ones of its record: a number that was given to it there.
+
+    An empty field that was carried over (`carried` are the source's) is in step as it is.
+    """
+    blank = {name for name in written_back if says_nothing(_at(record, name)) and not is_part(name, carried)}
+    full = frozenset[str]().union(*(written_back[name] for name in written_back.keys() - blank))
+    return frozenset[str]().union(*(written_back[name] for name in blank)) - full
 
 
 def _made(name: str, paths: Collection[str], made: Made, seen: Mapping[str, str]) -> str:

@@ -108,7 +108,10 @@ def test_what_was_left_out_is_known_as_such_until_it_was_sent() -> None:
 
 def test_a_new_counterpart_fills_what_is_empty_here_and_nothing_else() -> None:
     back = {"number": frozenset({"no"}), "name": frozenset({"title"}), "short": frozenset({"title", "abc"})}
-    assert unfilled({"name": "Nord", "number": ""}, back) == {"no", "abc"}
+    assert unfilled({"name": "Nord", "number": ""}, back, ["name"]) == {"no", "abc"}
+    assert unfilled({"name": "Nord", "number": ""}, back, ["name", "number"]) == {"abc"}, (
+        "it was carried as it is"
+    )
 
 
 def test_only_what_is_watched_and_known_is_remembered_of_a_counterpart() -> None:

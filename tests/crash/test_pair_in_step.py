@@ -72,6 +72,16 @@ def test_the_number_of_a_customer_comes_back_whether_it_was_made_or_found(
     assert loop.writes() == writes
 
 
+def test_a_number_that_both_ways_map_comes_back_and_an_empty_unit_is_let_be(loop: PairLoop) -> None:
+    loop.rewrite("phoneNumber: custom_fields.Connector", "number: custom_fields.ERP number")
+    loop.add_organization("Nordkran")
+    loop.add_product("Desk", "A-1", 100)
+    sync(loop)
+    assert custom(loop, "ERP number") == customer(loop)["number"]
+    assert loop.erp.rows("items")[0]["baseUnitOfMeasureCode"] == "PCS"
+    assert not loop.people.record("product", 1)["unit"]
+
+
 def test_what_only_the_way_back_writes_is_not_in_step_because_something_else_was_sent(
     loop: PairLoop,
 ) -> None:
