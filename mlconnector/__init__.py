@@ -46,7 +46,8 @@ Where this differs from the design notes, section by section, and why:
    were last in step (`seen`). From them comes what a step has to tell (`Step.changed`), what was changed on both sides
    (`pairs.merge`), and that a change which came from the other side is not carried back, however it was cut on its
    way: the digest alone would not do, since two systems spell one value differently. `Outcome.now` is what a write
-   left there.
+   left there, `Outcome.left_out` what it could not take. With the hashes of a name's fields goes one of what was made
+   of them, so that a part of a field which makes no difference is no change.
    What is made once a record (`model.value`) is frozen for the type checker only; at run time that took six times as
    long. `LedgerEntry.name` is what people call the record.
    Tables. `ledger` is not `WITHOUT ROWID`: with 100,000 rows of random keys a look-up of a key that nobody has took
@@ -54,9 +55,10 @@ Where this differs from the design notes, section by section, and why:
    only after a crash: random GUID keys dirty a page each, and this halves the bytes written. There is no `body`
    column: what is unsettled is fetched again, so that no payload is ever stored and the newest state is what is sent.
    A key is unique among the rows that own it (`owns`): a record that was skipped or removed keeps its former key, by
-   which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits
-   for, or what it refers to (`ref:…`) or has to be decided about by a person first (`ask:…`); `tried` those (a line
-   each) that a record was on its way to when no answer came (`Step.tried_keys`). `backfills`, `run_flows` and `meta`
+   which its member is found again, and another may own it meanwhile. `wants` is the key a `key-taken` record waits for
+   (of a target that does not upsert it fails, `reference-taken`), or what it refers to (`ref:…`) or has to be decided
+   about by a person first (`ask:…`); `tried` those (a line each) that a record was on its way to when no answer came
+   (`Step.tried_keys`). `backfills`, `run_flows` and `meta`
    (which connection a file belongs to; whose records and which place the ids of each flow mean, which `cli.origin`
    compares before anything is read or written) were added; `parted` are counterparts that no record has: removed
    ones, which come back for whoever has their key next, and those left behind by a record that became another one's,

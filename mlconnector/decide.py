@@ -15,10 +15,11 @@ class Known:
 
     `entry` is its own row. `owner` is the row that owns the key it maps to now, `old_owner` the row that owns the
     key it had, `removed` what is known of a counterpart that had the key and was removed. `tried_keys` are those it
-    may be at and that are nobody else's. `refs` are the remote ids of what it refers to, `missing` says
-    which of these is not linked. `link` is its counterpart if
-    the two are a pair, `changed` what it has to tell it (None: nobody knows). `forced` sends even what looks unchanged
-    (replay).
+    may be at and that are nobody else's. `refs` are the remote ids of what it refers to, `missing` says which of these
+    is not linked, `why_missing` why it will not come by itself ("": it may). `upserts` is the target's: where it does,
+    two records with one key are one. `link` is its counterpart if the two are a pair, `changed` what it has to tell it
+    (None: nobody knows), `only_left_out` if that is nothing but what the target did not take before. `moved`: its
+    fields are not those that were seen, even if that changes nothing. `forced` (a replay) sends what looks unchanged.
     """
 
     entry: LedgerEntry | None = None
@@ -28,8 +29,12 @@ class Known:
     tried_keys: tuple[str, ...] = ()
     refs: Mapping[str, str] = field(default_factory=dict)
     missing: Ref | None = None
+    why_missing: str = ""
+    upserts: bool = True
     link: Link | None = None
     changed: frozenset[str] | None = None
+    only_left_out: bool = False
+    moved: bool = False
     forced: bool = False
 
 
@@ -48,14 +53,14 @@ def decide(
         return _skipped(mapped, known, change, flow)
     entry = known.entry
     if known.owner is not None and known.owner.source_id != change.id:
-        if entry is not None and entry.code == "key-taken" and entry.wants == mapped.key:
-            return None
-        return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
+        taken = _taken(mapped.key, known.owner, upserts=known.upserts)
+        return None if entry is not None and (entry.code, entry.wants) == (taken.code, mapped.key) else taken
     if known.missing is not None:
-        reason = f"{known.missing.entity} {known.missing.id}, which it refers to, is not there yet"
-        return _unless_told(entry, Outcome("held", code="waits-for-reference", reason=reason))
+        waits = _without_reference(known.missing, known.why_missing)
+        return None if entry is not None and entry.reason == waits.reason else waits
     if known.link is not None and _is_in_step(entry, known):
-        return None if entry is not None and entry.digest == mapped.digest else _in_step(known.link)
+        told = entry is not None and entry.digest == mapped.digest and not known.moved
+        return None if told else _in_step(known.link)
     if entry is None:
         return _create(change, mapped, known)
     if entry.status in ("sending", "unknown"):
@@ -67,13 +72,32 @@ def decide(
     return _send(change, mapped, known, entry)
 
 
-UNDECIDED = frozenset({"ambiguous-match", "match-taken", "may-be-there", "no-counterpart"})
+UNDECIDED = frozenset(
+    {"ambiguous-match", "contradicting-match", "match-taken", "may-be-there", "no-counterpart"}
+)
 """A person has to say which counterpart is meant, or none is wanted; asking again would give the same answer."""
+REFUSED = b""
+"""In place of a digest: a counterpart that was to go and stayed. If its record comes back it is looked at again."""
 WAITS = Outcome(
     "held",
     code="waits-for-another",
     reason="another record may have come to its counterpart; that is found out first",
 )
+
+
+def _taken(key: str, owner: LedgerEntry, *, upserts: bool) -> Outcome:
+    """Two members with one address are one person; of two documents with one number one would be lost."""
+    if upserts:
+        return Outcome("skipped", code="key-taken", reason="another record of this flow has the same key")
+    reason = f"{owner.source_id} of this flow has the same one, {key.partition(':')[2]}; nothing was sent"
+    return Outcome("failed", code="reference-taken", reason=reason)
+
+
+def _without_reference(ref: Ref, why: str) -> Outcome:
+    named = f"{ref.entity} {ref.id}, which it refers to,"
+    if why:
+        return Outcome("failed", code="reference-left-out", reason=f"{named} {why}")
+    return Outcome("held", code="waits-for-reference", reason=f"{named} is not there yet")
 
 
 def _is_in_step(entry: LedgerEntry | None, known: Known) -> bool:
@@ -91,7 +115,7 @@ def _same(entry: LedgerEntry, mapped: Mapped, known: Known, flow: Flow, now: dat
     if entry.status == "done":
         same = entry.digest == mapped.digest and not known.changed
         return same or (flow.mode == "create_once" and entry.target_id is not None)
-    sent = entry.attempts > 0 or (entry.code in UNDECIDED and known.link is None)
+    sent = known.link is None if entry.code in UNDECIDED else entry.attempts > 0
     refused = entry.status in ("failed", "skipped") and sent
     if not refused or (entry.retry_at is not None and datetime.fromisoformat(entry.retry_at) <= now):
         return False
@@ -109,7 +133,8 @@ def _send(
     change: Change, mapped: Mapped, known: Known, entry: LedgerEntry, *, again: bool = False
 ) -> Step | Outcome | None:
     if known.link is not None:
-        return Step("update", change.id, mapped, known.link.id, entry.target_key, entry.memo, again)
+        memo = entry.memo or {}  # not None: nobody has to find out any more whether it is the one
+        return Step("update", change.id, mapped, known.link.id, entry.target_key, memo, again)
     other = _is_others(known)
     if entry.target_id is not None and _in_question(known):
         return _unless_told(entry, WAITS)
@@ -142,7 +167,7 @@ def _in_question(known: Known) -> bool:
 
 def _create(change: Change, mapped: Mapped, known: Known) -> Step:
     if known.link is not None:
-        return Step("update", change.id, mapped, known.link.id)
+        return Step("update", change.id, mapped, known.link.id, memo={})
     gone = known.removed
     if gone is not None and gone.target_id is not None:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it
@@ -152,7 +177,7 @@ def _create(change: Change, mapped: Mapped, known: Known) -> Step:
 
 def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
     entry = known.entry
-    if entry is None or entry.status == "removed":
+    if entry is None or entry.status == "removed" or _stayed(change, entry, known):
         return None
     if flow.on_delete == "archive" and may_be_there(entry) and _in_question(known):
         return _unless_told(entry, WAITS)
@@ -166,13 +191,27 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
 def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Outcome | None:
     entry = known.entry
     if entry is not None and skip.leaves and flow.on_exclude == "archive":
-        if entry.status == "removed":
+        if entry.status == "removed" or _stayed(change, entry, known):
             return None
         if may_be_there(entry) and _in_question(known):
             return _unless_told(entry, WAITS)
         if may_be_there(entry) and not _is_others(known):
             return _remove(change, entry, known)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
+
+
+def _stayed(change: Change, entry: LedgerEntry, known: Known) -> bool:
+    """Whether its counterpart was to go and stayed, and nothing about the record changed since."""
+    refused = entry.status == "failed" and entry.digest == REFUSED and entry.retry_at is None
+    return refused and not known.forced and not _is_newer(change, entry)
+
+
+def _is_newer(change: Change, entry: LedgerEntry) -> bool:
+    """Whether it changed since it was settled; the ledger has stamps to the millisecond."""
+    if change.modified is None:
+        return False
+    then = entry.source_modified
+    return then is None or change.modified - datetime.fromisoformat(then) >= timedelta(milliseconds=1)
 
 
 def _is_others(known: Known) -> bool:

@@ -20,9 +20,11 @@ from mlconnector.errors import BrakeError, Rejected
 from mlconnector.lanes import Job, Lanes, Planned, Ticket
 from mlconnector.ledger import Settled
 from mlconnector.ledger.forgetting import REASON
+from mlconnector.ledger.rows import reference_key
 from mlconnector.matching import Matching
 from mlconnector.model import Batch, Change, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
-from mlconnector.pairs import changed_fields, digest_with
+from mlconnector.pairs import Made, changed_fields, digest_with, left_out, moved_fields
+from mlconnector.remedies import remedy
 
 log = logging.getLogger("mlconnector.engine")
 
@@ -188,8 +190,9 @@ class FlowRun:
             return
         self.job.ledger.release(self.job.flow.name)
         ledger, name = self.job.ledger, self.job.flow.name
-        waiting = [*self._whose_reference_came(), *self._matching.whose_match_is_decided()]
-        self._fetched([*ledger.leftovers(name, self.job.run_id), *waiting])
+        waiting = [*self._whose_reference_came(), *self._whose_reference_stays_away()]
+        decided = self._matching.whose_match_is_decided()
+        self._fetched([*ledger.leftovers(name, self.job.run_id), *waiting, *decided])
 
     def _whose_reference_came(self) -> list[str]:
         """Records that waited for one they refer to, which is linked by now; the others are not asked for."""
@@ -202,6 +205,14 @@ class FlowRun:
             links = self.job.ledger.links((here, entity), (there, into), {id_ for _, id_ in waiting})
             came += [source_id for source_id, id_ in waiting if id_ in links]
         return came
+
+    def _whose_reference_stays_away(self) -> list[str]:
+        """Records that wait for one which, as is known by now, will not come by itself."""
+        ledger, name = self.job.ledger, self.job.flow.name
+        waiting = ledger.waiting_for_references(name)
+        entries = ledger.entries(name, {source_id for source_id, _ in waiting})
+        held = [(entries[id_], ref) for id_, ref in waiting if entries[id_].status == "held"]
+        return [entry.source_id for entry, ref in held if self._why_missing(ref, entry)]
 
     def _fetched(self, ids: Sequence[str], *, forced: bool = False) -> None:
         if ids:
@@ -254,9 +265,7 @@ class FlowRun:
             if isinstance(record, Mapped) and known.refs:
                 record = _with_refs(record, known.refs)
             if (link := links.get(change.id)) is not None:
-                readable = flow.fields and isinstance(record, Mapped)
-                changed = changed_fields(flow, change.record, link) if readable else None
-                known = replace(known, link=link, changed=changed)
+                known = self._compared(change, record, replace(known, link=link), link)
             decided = (
                 record
                 if isinstance(record, Outcome)
@@ -272,6 +281,26 @@ class FlowRun:
         self._matching.look_first(plans)
         self.job.observer.progress(flow.name, self.counts)
         return plans
+
+    def _compared(
+        self, change: Change, record: Mapped | Skip | Outcome | None, known: Known, link: Link
+    ) -> Known:
+        """With what changed of a record since it was last in step with its counterpart."""
+        flow = self.job.flow
+        if not flow.fields or not isinstance(record, Mapped):
+            return known
+        made = Made(record.body, known.refs)
+        moved = moved_fields(flow, change.record, link)
+        changed = changed_fields(flow, moved, made, link)
+        if changed is None:
+            return known
+        again = left_out(made, link) if known.forced or self._whole else frozenset[str]()
+        return replace(
+            known,
+            changed=changed | again,
+            only_left_out=bool(again) and not changed,
+            moved=bool(moved),
+        )
 
     def _given_away(
         self, entries: Mapping[str, LedgerEntry], links: Mapping[str, Link]
@@ -353,6 +382,8 @@ class FlowRun:
             tried_keys=tried,
             refs=refs,
             missing=missing,
+            why_missing=self._why_missing(missing, entry) if missing is not None else "",
+            upserts=self.job.entity.upserts,
             forced=forced,
         )
 
@@ -377,6 +408,31 @@ class FlowRun:
                 return found, ref
             found[ref.field] = link.id
         return found, None
+
+    def _why_missing(self, ref: Ref, entry: LedgerEntry | None) -> str:
+        """Why what it refers to will not come by itself, and what to do; "" as long as it may."""
+        ledger, makers = self.job.ledger, self.job.ties.makers
+        if makers is None:
+            return ""
+        names = makers.get((ref.entity, ref.into), ())
+        found = [one for name in names for one in ledger.entries(name, [ref.id]).values()]
+        if left := [one for one in found if not _may_come(one)]:
+            one = left[0]
+            advice = remedy(one.code, one.status, one.flow, one.source_id)
+            return "" if len(left) < len(found) else f"is {one.status} in {one.flow}, {one.code}. {advice}"
+        if not names:
+            return "is made by no flow of this connection that is enabled"
+        waited = entry is not None and entry.wants == reference_key(ref) and entry.run_id != self.job.run_id
+        if found or not waited or any(ledger.watermark(name) is None for name in names):
+            return ""
+        return f"was not shown to {', '.join(names)}: it is deleted, or hidden from the user of the token"
+
+
+def _may_come(entry: LedgerEntry) -> bool:
+    """Whether a record that has no counterpart yet gets one by itself."""
+    if entry.status == "failed":
+        return entry.retry_at is not None
+    return entry.status not in ("skipped", "removed") and entry.code != "waits-for-decision"
 
 
 def _keys_in_question(

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from mlconnector.decide import UNDECIDED, Known
+from mlconnector.decide import REFUSED, UNDECIDED, Known
 from mlconnector.errors import ConnectorError, Later, Stop, StoppedError
 from mlconnector.ledger import Ledger, Pair, Settled
 from mlconnector.ledger.rows import DECISION, reference_key
 from mlconnector.model import Batch, Flow, LedgerEntry, Mapped, Outcome, Step
-from mlconnector.pairs import seen_of, seen_there
+from mlconnector.pairs import Made, is_part, left_out, seen_of, seen_there, unfilled
 from mlconnector.systems.base import Entity, Prepares, Source, Target
 
 
@@ -54,8 +54,12 @@ class Ties:
     """Whether its records are linked with their counterparts: another flow refers to them, or runs the other way."""
     watched: frozenset[str] = frozenset()
     """Fields of the counterpart that this flow writes or another one reads: changes of them are told apart."""
-    written_back: frozenset[str] = frozenset()
-    """Fields of the source that a flow the other way round writes: what they are now is remembered for it."""
+    written_back: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Fields of the source that a flow the other way round writes, each with those of the counterpart it is made of."""
+    makers: Mapping[tuple[str, str], tuple[str, ...]] | None = None
+    """By entity of the source and of the target the flows between the two; None: nobody knows."""
+    match: tuple[str, ...] = ()
+    """Kinds of keys that records are matched by, the strongest first."""
     the_other_way: tuple[str, ...] = ()
     """The flows from the target's records back to the source's."""
 
@@ -124,7 +128,7 @@ class Planned:
     @property
     def touches_known(self) -> bool:
         """Whether a record that is settled in the target would change or vanish."""
-        known = self.entry is not None and self.entry.status == "done"
+        known = self.entry is not None and self.entry.status == "done" and not self.known.only_left_out
         return known and (isinstance(self.decided, Step) or self.decided.status == "skipped")
 
 
@@ -285,9 +289,8 @@ class Lanes:
         flow, ledger = self.job.flow, self.job.ledger
         settled = [self._stored(plan, outcome) for plan, outcome in pairs]
         ends = (flow.source, flow.entity), (flow.target, flow.into)
-        ledger.finish(
-            flow.name, self.job.run_id, numbers, settled, ends if self.job.ties.keeps_links else None
-        )
+        linked, other_way = ends if self.job.ties.keeps_links else None, self.job.ties.the_other_way
+        ledger.finish(flow.name, self.job.run_id, numbers, settled, linked, other_way)
         for (plan, outcome), one in zip(pairs, settled, strict=True):
             self.counts[outcome.status] += 1
             self._unclaim(plan)
@@ -304,7 +307,7 @@ class Lanes:
             outcome=outcome,
             step=step,
             key=_settled_key(plan, outcome),
-            digest=sent.digest if sent is not None else _REFUSED if _stayed(step, outcome) else None,
+            digest=sent.digest if sent is not None else REFUSED if _stayed(step, outcome) else None,
             modified=plan.modified,
             wants=_wanted_key(plan, outcome),
             tried_keys=_tried_keys(plan, outcome),
@@ -317,10 +320,27 @@ class Lanes:
         """The link with its counterpart, and what is in step now."""
         if outcome.target_id is None or outcome.status not in SUCCEEDED:
             return None
-        flow, now = self.job.flow, outcome.now or {}
-        seen = seen_there(plan.record, self.job.ties.written_back)
-        seen |= seen_of(flow, plan.record) if flow.fields else {}
-        return Pair(plan.source_id, outcome.target_id, seen, seen_there(now, self.job.ties.watched))
+        ties, now, watched = self.job.ties, outcome.now or {}, self.job.ties.watched
+        if outcome.status == "created" and plan.mapped is not None:
+            fields, once = self.job.flow.fields, plan.mapped.create_only
+            carried = {path for name in fields.keys() - once for path in fields[name]}
+            watched -= unfilled(plan.record, ties.written_back, carried)
+        there = seen_there(now, watched)
+        return Pair(plan.source_id, outcome.target_id, self._seen_here(plan, outcome), there)
+
+    def _seen_here(self, plan: Planned, outcome: Outcome) -> Mapping[str, str | None]:
+        """What is in step of the record itself: what was carried over; when the two are only linked, all there is."""
+        flow, written_back = self.job.flow, self.job.ties.written_back
+        if not flow.fields or plan.mapped is None:
+            return {}
+        step = plan.decided if isinstance(plan.decided, Step) else None
+        made, link = Made(plan.mapped.body, plan.known.refs), plan.known.link
+        sent = () if step is None else made.body.keys() if step.changed is None else step.changed
+        left = outcome.left_out | (left_out(made, link).difference(sent) if link is not None else set())
+        carried = {path for name, paths in flow.fields.items() if name not in left for path in paths}
+        only_linked = step is not None and step.action == "link"
+        here = [name for name in written_back if only_linked or is_part(name, carried)]
+        return {**seen_there(plan.record, here), **seen_of(flow, plan.record, made, left)}
 
     def _unclaim(self, plan: Planned) -> None:
         self.under_way.discard(plan.source_id)
@@ -343,10 +363,6 @@ class Lanes:
             raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
 
 
-_REFUSED = b""
-"""In place of a digest: a counterpart that was to go and stayed. If its record comes back it is looked at again."""
-
-
 def _stayed(step: Step | None, outcome: Outcome) -> bool:
     return step is not None and step.action == "remove" and outcome.status == "failed"
 
@@ -359,11 +375,11 @@ def _interrupted(chunk: _Chunk, error: ConnectorError, code: str, due: datetime)
 
 def _wanted_key(plan: Planned, outcome: Outcome) -> str | None:
     """A key that somebody else owns, or the record it waits for: to be there, or to be decided about."""
-    if outcome.code == "waits-for-reference" and plan.known.missing is not None:
+    if outcome.code in ("waits-for-reference", "reference-left-out") and plan.known.missing is not None:
         return reference_key(plan.known.missing)
     if plan.waits_for:
         return f"{DECISION}{plan.waits_for}"
-    return plan.mapped.key if plan.mapped is not None and outcome.code == "key-taken" else None
+    return plan.mapped.key if plan.mapped is not None and outcome.code in TAKEN else None
 
 
 def _tried_keys(plan: Planned, outcome: Outcome) -> tuple[str, ...]:
@@ -414,5 +430,7 @@ def _is_located(outcome: Outcome) -> bool:
 
 SUCCEEDED = frozenset({"created", "updated", "unchanged", "planned"})
 CLEAR = SUCCEEDED | {"removed", "skipped"}
+TAKEN = ("key-taken", "reference-taken")
+"""Codes of records whose key another one owns: they wait for it."""
 INTERRUPTED = ("later", "stopped")
 """Codes of steps that may have been carried out before the system as a whole was given up."""

@@ -64,8 +64,16 @@ class Matching:
         found = self.job.target.find(self.job.flow.into, keys) if keys else {}
         linked = {_goes_to(plan) for plan in (*plans, *self.lanes.claimed.values())}
         self._unclear = self.job.ledger.unclear(self.job.flow.name) if keys else {}
-        for plan in creates:
+        for plan in sorted(
+            creates, key=lambda plan: self._weakness(looked_for.get(plan.source_id, ()), found)
+        ):
             self._settle(plan, looked_for.get(plan.source_id, ()), found, linked)
+
+    def _weakness(self, keys: Sequence[str], found: Found) -> int:
+        """The place of the kind of key that finds something: who is found by a number goes before a namesake."""
+        kinds = self.job.ties.match
+        kind = next((key.partition(":")[0] for key in keys if found.get(key)), "")
+        return kinds.index(kind) if kind in kinds else len(kinds)
 
     def _keys_to_look_for(self, plan: Planned) -> Sequence[str]:
         """Under which keys a record may be in the target already: the one it was sent with may be an older one."""
@@ -83,11 +91,12 @@ class Matching:
         each = [list(dict.fromkeys(found[key])) for key in keys if found.get(key)]
         hits = list(dict.fromkeys(hit for one in (each[:1] if in_order else each) for hit in one))
         free = [hit for hit in hits if hit not in linked and not self._is_anothers(hit, plan.source_id)]
+        promised = [hit for hit in hits if hit in linked and not self._is_anothers(hit, plan.source_id)]
         unclear = len(hits) > 1 or len(free) < len(hits) if in_order else len(free) > 1
         makes_none = self.job.flow.new == "ignore" and not _is_new(plan)
         if step.again and self.job.flow.fields and list(keys) == [step.mapped.key]:
             plan.decided = MAY_BE_THERE
-        elif in_order and not self._may_have(keys, plan.source_id):
+        elif in_order and (len(promised) == len(hits) == 1 or not self._may_have(keys, plan.source_id)):
             plan.decided = WAITS
         elif in_order and (asked := self._undecided_of(free)):
             plan.decided, plan.waits_for = self._waits_for(asked[0]), asked[0]
@@ -113,7 +122,7 @@ class Matching:
         return [source_id for source_id, hit in waiting if hit not in undecided]
 
     def _waits_for(self, hit: str) -> Outcome:
-        reason = f"{self._named([hit])} matches it and others too: a person has to say what that one is first"
+        reason = f"{self._named([hit])} matches it, and a person has to say first what that one is"
         return Outcome("held", code="waits-for-decision", reason=reason)
 
     def _named(self, hits: Sequence[str]) -> str:

@@ -130,7 +130,8 @@ class Outcome:
     the next step of this record (None leaves the stored one alone). `request_id` is the vendor's, `answer` the
     vendor's own code or HTTP status as text. `key` is where the counterpart was found if that is not the key that was
     sent: what was `removed` was there, what was refused (with a `target_id`) is still there, and with `found-elsewhere`
-    it is looked for there unless another record has the key. `left` was left behind.
+    it is looked for there unless another record has the key. `left` was left behind. `now` are fields of the
+    counterpart that are in step, `left_out` names in the body that could not be sent as they are.
     """
 
     status: Status
@@ -144,6 +145,7 @@ class Outcome:
     key: str | None = None
     left: tuple[Left, ...] = ()
     now: Mapping[str, Any] | None = None
+    left_out: frozenset[str] = frozenset()
 
 
 @value

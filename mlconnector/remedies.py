@@ -40,6 +40,8 @@ REMEDIES = {
     " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
     "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
+    "reference-left-out": "Settle that one first; this one follows by itself.",
+    "reference-taken": "Give one of the two another reference in the source; it is then sent by itself.",
     "key-released": "Nothing to do: it goes out with the next run.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
@@ -93,7 +95,7 @@ REMEDIES = {
     # what Business Central takes in another way, or not
     "clipped": "Shorten the value in the source; what does not fit is cut.",
     "cleaned": "Correct the value in the source; what cannot be used in it was left out.",
-    "unknown-country": "Correct the country in the source, or add it to Countries/Regions.",
+    "unknown-country": "Correct the country in the source, or add it to Countries/Regions; then: {replay}",
     "unknown-currency": "Correct the currency in the source, or add it to Currencies; then: {replay}",
     "unknown-reference": "Add the code that is named to Business Central, or correct it in the source; then: {replay}",
     "too-long": "Shorten the value in the source (or set too_long: clip); it is then sent by itself.",
@@ -112,7 +114,7 @@ REMEDIES = {
     "document-not-ours": "Delete it in Business Central, or give it another external number, or make it say what the"
     " deal does; then: {replay}",
     "document-touched": "Finish the draft in Business Central by hand: post it there, or delete it.",
-    "not-won-any-more": "Delete the draft in Business Central by hand, or set on_unwon: delete.",
+    "not-won-any-more": "Delete the draft in Business Central by hand, or set on_unwon: delete; then: {replay}",
     "nothing-to-post": "Give the document lines with a quantity in Business Central, then: {replay}",
     "posting-refused": "Read the reason; complete the set-up in Business Central, then: {replay}",
     "partly-posted": "Post the rest of the order in Business Central by hand.",

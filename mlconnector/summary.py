@@ -183,7 +183,7 @@ def _note(flow: str, one: Settled) -> Note:
     outcome = one.outcome
     key = (
         one.key
-        or (one.wants if one.outcome.code == "key-taken" else "")
+        or (one.wants if one.outcome.code in ("key-taken", "reference-taken") else "")
         or (one.before.target_key if one.before else None)
         or ""
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlconnector.decide import WAITS, Known, decide
+from mlconnector.decide import REFUSED, WAITS, Known, decide
 from mlconnector.model import Change, Flow, LedgerEntry, Link, Mapped, Outcome, Ref, Skip, Step
 
 AT_ONCE = timedelta(0)
@@ -129,13 +129,48 @@ def test_what_is_created_once_is_never_updated_but_created_if_it_never_was() -> 
 def test_a_record_whose_references_are_not_linked_is_held_and_told_once() -> None:
     assert decided(ANNA, missing=BOSS) == HELD
     assert decided(ANNA, SENT, missing=BOSS) == HELD
-    assert decided(ANNA, row("held", code="waits-for-reference"), missing=BOSS) is None
+    waits = row("held", code="waits-for-reference", reason=HELD.reason)
+    assert decided(ANNA, waits, missing=BOSS) is None
+    other = decided(ANNA, waits, missing=replace(BOSS, id="b2"))
+    assert isinstance(other, Outcome) and "boss b2" in other.reason, "it waits for that one by now"
+
+
+def test_a_record_fails_that_refers_to_one_which_was_left_out_and_says_so_once() -> None:
+    left = decided(ANNA, missing=BOSS, why_missing="is skipped in bosses, excluded.")
+    assert isinstance(left, Outcome) and (left.status, left.code) == ("failed", "reference-left-out")
+    assert left.reason == "boss b1, which it refers to, is skipped in bosses, excluded."
+    told = row("failed", code=left.code, reason=left.reason, digest=NEW)
+    assert decided(ANNA, told, missing=BOSS, why_missing="is skipped in bosses, excluded.") is None
+    assert isinstance(decided(ANNA, told), Step), "it is there now"
+
+
+def test_of_two_with_one_key_the_second_fails_where_they_would_not_be_one() -> None:
+    owner = row("done", "c2")
+    assert decided(ANNA, owner=owner) == TAKEN
+    taken = decided(ANNA, owner=owner, upserts=False)
+    assert isinstance(taken, Outcome) and (taken.status, taken.code) == ("failed", "reference-taken")
+    told = row("failed", code="reference-taken", wants=ANNA.key, target_key=None)
+    assert decided(ANNA, told, owner=owner, upserts=False) is None
+
+
+@pytest.mark.parametrize("mapped", [None, LEFT])
+def test_what_was_to_go_and_stayed_is_tried_again_when_its_record_changed_or_in_a_replay(
+    mapped: Skip | None,
+) -> None:
+    both = {"on_delete": "archive", "on_exclude": "archive"}
+    entry = row("failed", target_id="t1", digest=REFUSED, source_modified="2026-07-01T08:00:00.000Z")
+    assert decided(mapped, entry, options=both) is None
+    assert isinstance(decided(mapped, entry, options=both, forced=True), Step)
+    earlier = replace(entry, source_modified=EARLIER)
+    assert isinstance(decided(mapped, earlier, options=both), Step)
+    due = row("failed", target_id="t1", digest=REFUSED, source_modified=LATER, retry_at=EARLIER)
+    assert isinstance(decided(mapped, due, options=both), Step)
 
 
 LINK = Link("t7", {}, {})
 IN_STEP = Outcome("unchanged", "t7", "in-step", "nothing changed but what its counterpart brought")
 NAME = frozenset({"name"})
-FROM_LINK = Step("update", "c1", ANNA, "t7")
+FROM_LINK = Step("update", "c1", ANNA, "t7", memo={})
 
 
 @pytest.mark.parametrize(
@@ -316,6 +351,7 @@ def test_what_was_settled_without_sending_is_not_settled_again(
         wants = mapped.key if isinstance(mapped, Mapped) and found.code == "key-taken" else None
         tried = ANNA.key if entry.status in ("sending", "unknown") else entry.tried  # as it is always stored
         settled = replace(entry, status=found.status, code=found.code, wants=wants, tried=tried)
+        settled = replace(settled, reason=found.reason)
         if found.status == "unchanged" and isinstance(mapped, Mapped):
             settled = replace(settled, status="done", digest=mapped.digest)
         assert decide(change, mapped, replace(known, entry=settled), flow, settle, NOW) is None

@@ -131,13 +131,22 @@ def ties(connection: Connection, bound: BoundFlow) -> Ties:
     from mlconnector.lanes import Ties
 
     flow, back = bound.flow, the_other_way(connection, bound)
+    makers: dict[tuple[str, str], tuple[str, ...]] = {}
+    for one in (other.flow for other in connection.flows if not other.flow.follows):
+        if (one.source, one.target) == (flow.source, flow.target):
+            ends = one.entity, one.into
+            makers[ends] = (*makers.get(ends, ()), one.name)
     if not flow.fields:
-        return Ties(keeps_links(connection, bound))
-    read_back = (paths for other in back for paths in other.fields.values())
+        return Ties(keeps_links(connection, bound), makers=makers)
+    written_back: dict[str, frozenset[str]] = {}
+    for name, paths in ((name, paths) for other in back for name, paths in other.fields.items()):
+        written_back[name] = written_back.get(name, frozenset()) | paths
     return Ties(
         keeps_links=keeps_links(connection, bound),
-        watched=frozenset(flow.fields).union(*read_back),
-        written_back=frozenset().union(*(other.fields for other in back)),
+        watched=frozenset(flow.fields).union(*written_back.values()),
+        written_back=written_back,
+        makers=makers,
+        match=tuple(getattr(bound.options, "match", ())),
         the_other_way=tuple(other.name for other in back),
     )
 

@@ -50,13 +50,16 @@ def bind_items(options: ItemOptions, compiled: CompiledMap, when: CompiledWhen) 
 
 
 def _price_of(value: Any, options: ItemOptions) -> Any:
-    """Of a product's `prices` the one in the flow's currency (the first is not "the" price, trap 25)."""
+    """Of a product's `prices` the one in the flow's currency (the first is not "the" price, trap 25).
+
+    None for a price of 0 there: a product that was given none has that (sheet 3.4).
+    """
     entries = value if isinstance(value, list) else [value] if isinstance(value, Mapping) else None
     if entries is None:
         price = value
     else:
         fitting = (entry for entry in entries if _is_in(entry, options.currency))
-        price = next((entry.get("price", entry.get("value")) for entry in fitting), None)
+        price = next((entry.get("price") or entry.get("value") for entry in fitting), None)
     if price is not None or options.missing_price == "leave_out":
         return price
     if options.missing_price == "zero":

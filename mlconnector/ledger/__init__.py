@@ -158,10 +158,12 @@ class Ledger(Store):
         chunk_ids: Sequence[int],
         settled: Sequence[Settled],
         ends: tuple[End, End] | None = None,
+        other_way: Sequence[str] = (),
     ) -> None:
         """Stores what became of one or more chunks, and of records nothing was sent for; one commit.
 
-        `ends` are those of the pairs that settled, if any did.
+        `ends` are those of the pairs that settled, if any did: of those the flows in `other_way` look again at what
+        was changed on both sides.
         """
         at = self._stamp()
         with self._transaction():
@@ -173,7 +175,14 @@ class Ledger(Store):
                 [attempt_of(flow, run_id, at, one, one.step) for one in settled if one.step is not None],
             )
             if ends is not None:
-                links.store(self._db, *ends, [one.pair for one in settled if one.pair is not None])
+                pairs = [one.pair for one in settled if one.pair is not None]
+                links.store(self._db, *ends, pairs)
+                again = [(at, name, pair.other_id) for name in other_way for pair in pairs]
+                self._db.executemany(
+                    "UPDATE ledger SET retry_at = ? WHERE flow = ? AND source_id = ? AND status = 'failed'"
+                    " AND code = 'conflict'",
+                    again,
+                )
             self._db.executemany("DELETE FROM sending WHERE id = ?", [(number,) for number in chunk_ids])
 
     def _forget_former(self, flow: str, settled: Sequence[Settled]) -> None:
@@ -194,7 +203,7 @@ class Ledger(Store):
         """Lets records come up again that wait for a key which is nobody's now, or were found elsewhere; how many."""
         waiting = self._db.execute(
             "SELECT source_id, wants FROM ledger INDEXED BY ledger_wants"
-            " WHERE flow = ? AND wants IS NOT NULL AND status = 'skipped'",
+            " WHERE flow = ? AND wants IS NOT NULL AND (status = 'skipped' OR code = 'reference-taken')",
             (flow,),
         ).fetchall()
         owned = self.owners(flow, {wants for _, wants in waiting})

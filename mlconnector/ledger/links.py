@@ -25,12 +25,15 @@ _LOOK_UP = 500
 
 @value
 class Pair:
-    """Two records that are one thing, and hashes of fields that are in step now (they add to what is known)."""
+    """Two records that are one thing, and hashes of fields that are in step now: they add to what is known.
+
+    None takes away what is known of a field.
+    """
 
     id: str
     other_id: str
-    seen: Mapping[str, str]
-    other_seen: Mapping[str, str]
+    seen: Mapping[str, str | None]
+    other_seen: Mapping[str, str | None]
 
 
 def find(db: sqlite3.Connection, here: End, there: End, ids: Collection[str]) -> dict[str, Link]:

@@ -203,6 +203,13 @@ class PairLoop:
         crm_door.open_to(self.crm)
         return erp_url, crm_url
 
+    def rewrite(self, old: str, new: str) -> None:
+        """Changes the connection file."""
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+        self.connection = load_connection(self.file, {})
+
     def close(self) -> None:
         self.folder.cleanup()
 
@@ -255,6 +262,14 @@ class PairLoop:
                         run.replay(ledger.unsettled(name))
             ledger.history.end(run_id, 0)
         finally:
+            systems.close()
+
+    def replay(self, flow: str, *ids: str) -> None:
+        """As `mlconnector replay --record` does, in one flow."""
+        with self.opened() as ledger:
+            systems = Systems(self.connection, SECRETS, Tools(self.clock.now, self._sleep))
+            (bound,) = (one for one in self.connection.flows if one.flow.name == flow)
+            FlowRun(self._job(systems, bound, ledger, ledger.history.start("replay"), False)).replay(ids)
             systems.close()
 
     def _job(self, systems: Systems, bound: BoundFlow, ledger: Ledger, run_id: int, adopt: bool) -> Job:

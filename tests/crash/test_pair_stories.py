@@ -130,3 +130,73 @@ def test_a_server_in_the_basement_is_served_like_the_cloud() -> None:
         sync(loop)
         check(loop, posted=True)
         assert not any("/token" in entry.path for entry in loop.erp.log)
+
+
+@pytest.fixture
+def namesake() -> Iterator[PairLoop]:
+    """An organization, a won deal of it, and a customer of the same name with another legal form."""
+    with closing(PairLoop()) as one:
+        one.erp.add("customers", displayName="Nordkran GmbH", city="Ulm")
+        fill(one)
+        yield one
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_namesake_is_linked_by_the_way_back_as_little_and_no_deal_is_sold_to_it(
+    namesake: PairLoop, adopt: bool
+) -> None:
+    namesake.run(adopt=adopt)
+    sync(namesake)
+    namesake.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(namesake)
+    assert namesake.links("organization", "customer", ["1"]) == {}
+    assert namesake.documents(1) == []
+    assert namesake.erp.rows("customers")[0]["displayName"] == "Nordkran GmbH"
+    assert namesake.entries("organizations_to_customers", ["1"])["1"].code == "contradicting-match"
+
+
+def test_a_person_who_says_that_the_namesake_is_meant_is_heeded_whichever_flow_they_name(
+    namesake: PairLoop,
+) -> None:
+    sync(namesake)
+    customer = namesake.erp.rows("customers")[0]["id"]
+    with namesake.opened() as ledger:
+        here, there = ("erp", "customer"), ("crm", "organization")
+        ledger.link_by_hand("customers_to_organizations", here, there, customer, "1")
+    namesake.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(namesake)
+    (row,) = namesake.erp.rows("customers")
+    assert (row["displayName"], row["city"]) == ("Nordkran AB", "Lund")
+    assert len(namesake.documents(1)) == 1
+
+
+def test_the_way_back_alone_does_not_take_a_namesake_for_the_same_either(namesake: PairLoop) -> None:
+    namesake.rewrite("organizations_to_customers: {", "organizations_to_customers: {enabled: false, ")
+    sync(namesake)
+    assert namesake.links("organization", "customer", ["1"]) == {}
+    entry = namesake.entries("customers_to_organizations", [namesake.erp.rows("customers")[0]["id"]])
+    assert [one.code for one in entry.values()] == ["contradicting-match"]
+
+
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_customer_goes_to_the_organization_that_holds_its_number_not_to_a_namesake_that_is_read_first(
+    adopt: bool,
+) -> None:
+    with closing(PairLoop()) as loop:
+        loop.people.add_field("organization", "ERP number")
+        loop.rewrite("phoneNumber: custom_fields.Connector", "number: custom_fields.ERP number")
+        loop.add_organization("Nordkran")
+        loop.people.add("organization", {"ERP number": "C1"}, name="Nordkran AB")
+        customer = loop.erp.add("customers", number="C1", displayName="Nordkran AB", city="Ulm")
+        loop.run(adopt=adopt)
+        assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}
+        assert loop.entries("organizations_to_customers", ["1"])["1"].code == "match-taken"
+
+
+def test_of_two_namesakes_the_one_that_contradicts_leaves_the_customer_to_the_other() -> None:
+    with closing(PairLoop()) as loop:
+        customer = loop.erp.add("customers", displayName="Nordkran GmbH", city="Ulm")
+        for name in ("Nordkran AB", "Nordkran GmbH"):
+            loop.add_organization(name)
+        loop.run()
+        assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}

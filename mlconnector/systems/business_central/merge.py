@@ -9,20 +9,26 @@ from mlconnector.model import Step
 from mlconnector.pairs import Merge, merge
 from mlconnector.spelling import legal_forms, plain_tax
 from mlconnector.systems.business_central.read import read_stamp
-from mlconnector.systems.business_central.values import same
+from mlconnector.systems.business_central.values import is_blank, same
 
 
 def compare(step: Step, values: Mapping[str, Any], row: Mapping[str, Any], conflict: str) -> Merge:
     """The values to write against the record as it is there; see `pairs.merge` for `conflict`."""
     wanted = {name: value for name, value in values.items() if _counts(step, name)}
     current = {name: value if same(value, row.get(name)) else row.get(name) for name, value in wanted.items()}
-    return merge(step, wanted, current, conflict, read_stamp(row.get("lastModifiedDateTime")))
+    changed_there = read_stamp(row.get("lastModifiedDateTime"))
+    return merge(step, wanted, current, conflict, changed_there, is_empty=is_blank)
 
 
-def in_step(step: Step, values: Mapping[str, Any], merged: Merge) -> list[str]:
-    """The fields that are as they are wanted once `merged` is written."""
-    names = (name for name in values if _counts(step, name))
-    return [name for name in names if name not in merged.kept and _is_told(step, name)]
+def in_step(step: Step, values: Mapping[str, Any], merged: Merge, row: Mapping[str, Any]) -> list[str]:
+    """The fields that are as they are wanted once `merged` is written, `row` being what is there then."""
+    return [
+        name
+        for name in values
+        if name not in merged.kept
+        and _is_told(step, name)
+        and (_counts(step, name) or same(values[name], row.get(name)))
+    ]
 
 
 def is_just_matched(step: Step) -> bool:

@@ -19,7 +19,7 @@ from mlconnector.systems.business_central.api import RECORD, Api, Part, decode_r
 from mlconnector.systems.business_central.batch import Result, carry_out
 from mlconnector.systems.business_central.codes import Codes
 from mlconnector.systems.business_central.find import Finder, contacts_of, rows_where
-from mlconnector.systems.business_central.merge import compare, find_contradiction, in_step, is_just_matched
+from mlconnector.systems.business_central.merge import compare, find_contradiction, in_step
 from mlconnector.systems.business_central.read import strip_annotations
 from mlconnector.systems.business_central.values import Fitting, Note, code_of, is_blank, reason_of
 
@@ -43,6 +43,12 @@ class Draft:
     def id(self) -> str:
         """Of the counterpart; "" if it is to be made."""
         return (self.step.target_id or "").lower()
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """What could not be fitted: a country that is none of the company's."""
+        body = self.step.mapped.body if self.step.mapped is not None else {}
+        return frozenset(body.keys() - self.values.keys())
 
 
 class RecordWriter:
@@ -112,8 +118,8 @@ class RecordWriter:
             customer = wanted[id(draft)]
             if customer and not companies.get(customer):
                 outcomes[draft.step.source_id] = _no_company_contact(draft.step)
-            elif customer:
-                kept.append(_in_company(draft, companies[customer]))
+            elif customer or _left_company(draft.step):
+                kept.append(_in_company(draft, companies.get(customer, "")))
             else:
                 kept.append(draft)
         return kept
@@ -193,15 +199,16 @@ class RecordWriter:
 
     def _done(self, status: Status, draft: Draft, merged: Merge, row: Row) -> Outcome:
         record, step = self._record(row), draft.step
-        names = in_step(step, draft.values, merged)
-        whole = status == "created" or is_just_matched(step)
-        told = [name for name in record if name not in merged.kept] if whole else names
+        told = record if status == "created" else in_step(step, draft.values, merged, row)
         now = {name: record[name] for name in told if name in record}
+        if "companyNumber" in now:
+            now["company"] = now["companyNumber"]
         notes = list(draft.notes)
-        if kept := [name for name in merged.kept if draft.values[name] != ""]:
+        if kept := [name for name in merged.kept if not is_blank(draft.values[name])]:
             text = f"changed there meanwhile and left as it is: {', '.join(kept)}"
             notes.insert(0, Note("conflict-kept", text))
-        return Outcome(status, str(row["id"]).lower(), code_of(notes), reason_of(notes), now=now)
+        done = Outcome(status, str(row["id"]).lower(), code_of(notes), reason_of(notes), now=now)
+        return replace(done, left_out=draft.left_out)
 
     def _refused(self, draft: Draft, error: Rejected) -> Outcome:
         """A number that is taken: what has it is looked for by the next run where the flow matches by number."""
@@ -256,12 +263,18 @@ def _company_of(step: Step) -> str:
     return step.refs.get("company", "").lower() if matters and step.action != "link" else ""
 
 
+def _left_company(step: Step) -> bool:
+    """Whether a person belonged to an organization and belongs to none now."""
+    return bool(step.changed and "company" in step.changed) and not step.refs.get("company")
+
+
 def _in_company(draft: Draft, number: str) -> Draft:
+    """With the number of its company; what it was when both were last in step is known by what it stands for."""
     step = draft.step
     changed = None if step.changed is None else step.changed | COMPANY
-    return replace(
-        draft, step=replace(step, changed=changed), values={**draft.values, "companyNumber": number}
-    )
+    seen = {**step.seen, "companyNumber": step.seen["company"]} if "company" in step.seen else step.seen
+    step = replace(step, changed=changed, seen=seen)
+    return replace(draft, step=step, values={**draft.values, "companyNumber": number})
 
 
 def _stays(step: Step) -> Outcome:

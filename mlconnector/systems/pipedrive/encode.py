@@ -6,7 +6,7 @@ the wire's (option ids, numbers). Nothing is coerced there: "5" for 5 is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -143,15 +143,6 @@ def pick(record: Mapping[str, Any], names: list[str]) -> Record:
         else:
             picked[first] = record.get(first)
     return picked
-
-
-def drop(record: Record, names: Collection[str]) -> Record:
-    """The record without these fields; `address.locality` is one in an object."""
-    left = {name: value for name, value in record.items() if name not in names}
-    for first, _, rest in (name.partition(".") for name in names):
-        if rest and isinstance(left.get(first), dict):
-            left[first] = {name: value for name, value in left[first].items() if name != rest}
-    return left
 
 
 def number(value: Any) -> int | msgspec.Raw:

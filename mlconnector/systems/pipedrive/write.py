@@ -9,10 +9,12 @@ from mlconnector.errors import Later, Rejected, Stop, Uncertain
 from mlconnector.http import Answer
 from mlconnector.model import Outcome, Status, Step, Tools
 from mlconnector.pairs import Merge, merge
+from mlconnector.spelling import legal_forms
 from mlconnector.systems.pipedrive.api import PLURAL, Api, Record
-from mlconnector.systems.pipedrive.encode import BUILT_IN, FEATURES, Spelling, drop, flatten, pick, value_at
+from mlconnector.systems.pipedrive.encode import BUILT_IN, FEATURES, Spelling, flatten, pick, value_at
 from mlconnector.systems.pipedrive.fields import Definitions
 from mlconnector.systems.pipedrive.find import Finder
+from mlconnector.systems.pipedrive.known import CUSTOM
 from mlconnector.systems.pipedrive.read import fetch_records
 from mlconnector.systems.pipedrive.shape import Shape, stamp_of
 from mlconnector.systems.pipedrive.unreadable import Unreadable
@@ -85,6 +87,9 @@ class Writer:
             if row is None:
                 return _gone(step)
             shown = self._shape.show(row)
+            if self._kind == "organization" and (against := find_contradiction(step, shown)):
+                reason = f"organization {step.target_id} matches, but {against}; nothing was written"
+                return Outcome("failed", code="contradicting-match", reason=reason)
             return _linked(step, shown) if step.action == "link" else self._update(step, row, shown)
         except Rejected as error:
             if error.code in _GONE and step.action != "create":
@@ -133,7 +138,7 @@ class Writer:
             )
             done, after = _done("updated", target_id, answer), self._shape.show(shown)
         same = [name for name in wanted if name in decided.write or wanted[name] == value_at(current, name)]
-        done = replace(done, now=pick(after, same) if step.seen else drop(after, decided.kept))
+        done = replace(done, now=pick(after, same))
         if kept := [name for name in decided.kept if wanted[name] not in (None, "")]:
             reason = f"changed in Pipedrive meanwhile and left as it is there: {', '.join(kept)}"
             done = replace(done, code="conflict-kept", reason=reason)
@@ -174,6 +179,21 @@ class Writer:
             self._features = FEATURES & rows[0].keys()
         missing = FEATURES - self._features
         return {name: value for name, value in wanted.items() if name not in missing}
+
+
+def find_contradiction(step: Step, shown: Record) -> str:
+    """What speaks against an organization that was only just found, by its name; "" is nothing.
+
+    What a person linked holds (its memo is empty, not None), and so does a number that both have.
+    """
+    if step.memo is not None or step.changed is not None or step.seen or step.mapped is None:
+        return ""
+    for field, _, number in (key.partition("=") for key in step.mapped.match if key.startswith("number:")):
+        has = str(value_at(shown, f"{CUSTOM}{field.removeprefix('number:')}") or "").strip()
+        if has:
+            return "" if has.casefold() == number.casefold() else "its number is another one"
+    forms = [legal_forms(str(one.get("name") or "")) for one in (step.mapped.body, shown)]
+    return "its legal form is another one" if all(forms) and not forms[0] & forms[1] else ""
 
 
 def _expanded(body: Mapping[str, object], changed: frozenset[str]) -> list[str]:

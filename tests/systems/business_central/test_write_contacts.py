@@ -83,7 +83,15 @@ def test_a_person_who_moved_to_another_organization_moves_here_too(desk: Desk) -
     step = update("7", made.target_id or "", seen, ["company"], refs=refs(desk, "20000"), **ANNA)
     outcome = desk.one("contact", step)
     number = company_number(desk, "20000")
-    assert (outcome.status, outcome.now) == ("updated", {"companyNumber": number})
+    assert (outcome.status, outcome.now) == ("updated", {"companyNumber": number, "company": number})
+
+
+def test_a_person_who_left_its_organization_leaves_the_company(desk: Desk) -> None:
+    made = desk.one("contact", create("7", refs=refs(desk, "10000"), **ANNA))
+    seen = {"company": company_number(desk, "10000")}
+    outcome = desk.one("contact", update("7", made.target_id or "", seen, ["company"], **ANNA))
+    assert (outcome.status, outcome.code) == ("updated", "")
+    assert contact(desk, made.target_id)["companyNumber"] == ""
 
 
 @pytest.mark.parametrize("changed", [["jobTitle"], []])
