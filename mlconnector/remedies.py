@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from shlex import quote
 
 _BY_ITSELF = "Nothing to do: it is sent again by itself."
@@ -12,7 +13,7 @@ REMEDIES = {
     "invalid-email": "Correct its e-mail address in the source.",
     "several-addresses": "Leave one address in the source, or set several_addresses: first.",
     "excluded": "Nothing to do: `when` in the connection file leaves it out.",
-    "forgotten": "Nothing to do; if the person wants to be back: mlconnector forget --undo E-MAIL",
+    "forgotten": "Nothing to do; if the person wants to be back: mlconnector forget --undo {key}",
     "missing-name": "Give it a name in the source.",
     "missing-code": "Give the product its code in Pipedrive if it should be an item.",
     "code-too-long": "Shorten the product's code in Pipedrive; it is then sent by itself.",
@@ -127,7 +128,8 @@ REMEDIES = {
     "not-visible": "Let the user of the token see the deal in Pipedrive; if it is gone, remove its document by hand.",
     "feature-off": "Switch the feature on in Pipedrive, or take the field out of `map`, then: {replay}",
 }
-"""By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""
+"""By code. `{id}`, `{flow}`, `{key}` (by which a person is forgotten) and `{replay}` (the command that sends it again)
+are filled in."""
 
 _BY_STATUS = {
     "unknown": "Nothing to do: the next run finds out, and makes no second one.",
@@ -138,9 +140,32 @@ _BY_STATUS = {
 }
 
 
-def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID") -> str:
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How commands call the records of a flow.
+
+    `by_number`: people call them by a number that only one has; otherwise it is the id. `entity` is given where a
+    person is forgotten by a key such as `person:7`, and not by an address.
+    """
+
+    flow: str
+    by_number: bool = False
+    entity: str = ""
+
+    def record(self, source_id: str, name: str) -> str:
+        """One that only one record has."""
+        return name if self.by_number and name else source_id
+
+    def remedy(self, code: str, status: str, source_id: str, name: str = "") -> str:
+        """The next step for this record."""
+        key = f"{self.entity}:{source_id}" if self.entity else "E-MAIL"
+        return remedy(code, status, self.flow, self.record(source_id, name), key)
+
+
+def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID", key: str = "E-MAIL") -> str:
     """The next step; what is known of the code first, then what holds for the status."""
     sentence = REMEDIES.get(code) or _BY_STATUS.get(status, "")
     record = quote(record)
     replay = f"mlconnector replay --record {record} --flow {flow}"
-    return sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)
+    sentence = sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)
+    return sentence.replace("{key}", quote(key))

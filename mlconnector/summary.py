@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mlconnector.errors import ConnectorError
-from mlconnector.remedies import remedy
+from mlconnector.remedies import Naming
 
 if TYPE_CHECKING:
     from mlconnector.ledger import Settled
@@ -68,7 +68,8 @@ class Tally:
     flow: str
     attended: bool = False
     """Somebody waits for the result: a record that failed as before is worth a line, too."""
-    """The field of the source by which people call a record."""
+    naming: Naming | None = None
+    """How commands call its records; by their ids if it is not given."""
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By status and code; of a dry run's `planned`, the code is the action."""
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Tally:
         else:
             return
         if len(self.notes) < KEPT:
-            self.notes.append(_note(self.flow, one))
+            self.notes.append(_note(self.naming or Naming(self.flow), one))
 
     def total(self, *statuses: str) -> int:
         """How many came out so."""
@@ -179,7 +180,7 @@ def _is_problem(outcome: Outcome) -> bool:
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 
 
-def _note(flow: str, one: Settled) -> Note:
+def _note(naming: Naming, one: Settled) -> Note:
     outcome = one.outcome
     key = (
         one.key
@@ -189,14 +190,14 @@ def _note(flow: str, one: Settled) -> Note:
     )
     planned = outcome.status == "planned"
     return Note(
-        flow=flow,
+        flow=naming.flow,
         id=one.source_id,
         name=one.name,
         key=key,
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
+        next="" if planned else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
         request_id=outcome.request_id,
     )
 

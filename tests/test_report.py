@@ -43,6 +43,20 @@ def test_notices_go_to_stderr_and_not_at_all_when_quiet(capsys: pytest.CaptureFi
     assert (said.out, said.err) == ("", 'hello\n{"notice": "hello"}\n')
 
 
+def test_a_suggested_command_names_the_connection_that_was_named(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(connection="my deals")
+    screen.line("see: mlconnector status; mlconnector init writes one; mlconnector check -c a.yaml")
+    screen.data({"next": ["run: mlconnector replay --record 7 --flow f"]})
+    Screen().line("see: mlconnector status")
+    first, *data, last = capsys.readouterr().out.splitlines()
+    assert first == (
+        "see: mlconnector -c 'my deals' status; mlconnector init writes one; mlconnector check -c a.yaml"
+    )
+    assert (
+        "mlconnector -c 'my deals' replay --record 7" in "".join(data) and last == "see: mlconnector status"
+    )
+
+
 def test_plain_progress_has_a_rate_and_an_end(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

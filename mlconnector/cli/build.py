@@ -390,9 +390,11 @@ class _Run:
                 one.is_old = old
 
     def _carry_out_one(self, bound: BoundFlow, act: Act, systems: Systems, watch: Watch) -> None:
+        from mlconnector.cli.records import naming
         from mlconnector.engine import FlowRun
 
         name, tally = bound.flow.name, self.summary.tally(bound.flow.name)
+        tally.naming = naming(self.connection, bound)
         started, calls = time.monotonic(), systems.calls()
         run = FlowRun(self._job(bound, systems, watch))
         try:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlconnector.cli.options import Command, Common
-from mlconnector.errors import ConnectorError
+from mlconnector.errors import ConnectorError, Rejected
 
 if TYPE_CHECKING:
     from mlconnector.cli.build import Systems
-    from mlconnector.config import BoundFlow
+    from mlconnector.config import BoundFlow, Connection
     from mlconnector.ledger import Ledger
     from mlconnector.model import Change, LedgerEntry
     from mlconnector.report import Screen
@@ -41,7 +41,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     with the vendor's answer and request id. Writes nothing. What the mapping gives now takes the source; without it
     everything else is shown.
     """
-    from mlconnector.cli.build import choose_flows, open_connection, open_systems, source_key, utc_now
+    from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
     from mlconnector.cli.records import not_found
     from mlconnector.ledger import Ledger
     from mlconnector.model import Tools
@@ -59,7 +59,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
         except ConnectorError as error:  # what the state file knows is worth showing all the same
             silent = dict.fromkeys(connection.systems, error)
         for bound in chosen:
-            inquiry = _Inquiry(bound, source_key(connection, bound), ledger, systems, silent, utc_now)
+            inquiry = _Inquiry(connection, bound, ledger, systems, silent, utc_now)
             found += inquiry.about(record)
     if not found:
         raise not_found([record], next(iter(silent.values()), None))
@@ -76,15 +76,18 @@ class _Inquiry:
 
     def __init__(
         self,
+        connection: Connection,
         bound: BoundFlow,
-        named_by: str,
         ledger: Ledger,
         systems: Systems | None,
         silent: dict[str, ConnectorError],
         now: Callable[[], datetime],
     ) -> None:
+        from mlconnector.cli.build import source_key
+
+        self.connection = connection
         self.bound = bound
-        self.named_by = named_by
+        self.named_by = source_key(connection, bound)
         self.flow = bound.flow
         self.ledger = ledger
         self.systems = systems
@@ -145,8 +148,6 @@ class _Inquiry:
         return "; ".join(one.message for one in error.each()) if error else ""
 
     def _standing(self, entry: LedgerEntry | None) -> dict[str, Any] | None:
-        from mlconnector.remedies import remedy
-
         if entry is None:
             return None
         owner = self.ledger.owners(self.flow.name, [entry.wants]) if entry.wants else {}
@@ -165,15 +166,19 @@ class _Inquiry:
             **{name: known[name] for name in names},
             "wants": entry.wants,
             "owner": next((one.source_id for one in owner.values()), None),
-            "next": "" if entry.status == "done" else remedy(
-                entry.code, entry.status, self.flow.name, entry.source_id
-            ),
-        }  # fmt: skip
+            "next": ""
+            if entry.status == "done"
+            else self._next(entry.code, entry.status, entry.source_id, entry.name),
+        }
+
+    def _next(self, code: str, status: str, source_id: str, name: str | None) -> str:
+        """The next step in commands that mean this record and no other."""
+        from mlconnector.cli.records import naming
+
+        return naming(self.connection, self.bound).remedy(code, status, source_id, name or "")
 
     def _as_it_is_now(self, change: Change) -> dict[str, Any]:
         """What the mapping gives and what a sync would do."""
-        from mlconnector.model import Mapped
-
         would = self._would(change)
         if change.kind == "delete":
             left = f"not settled in {self.flow.follows}" if self.flow.follows else "deleted in the source"
@@ -184,13 +189,20 @@ class _Inquiry:
             "not-visible",
         ):  # it would not work here either
             return {"modified": change.modified, **would}
-        mapped = self.flow.map(change)
-        shown = (
-            {"key": mapped.key, "body": dict(mapped.body)}
-            if isinstance(mapped, Mapped)
-            else {"skipped": mapped.code, "reason": mapped.reason}
-        )
-        return {"modified": change.modified, "mapping": shown, **would}
+        return {"modified": change.modified, "mapping": self._mapped(change), **would}
+
+    def _mapped(self, change: Change) -> dict[str, Any]:
+        """What the mapping gives, or why it gives nothing."""
+        from mlconnector.model import Mapped
+
+        try:
+            mapped = self.flow.map(change)
+        except Rejected as error:
+            step = self._next(error.code, "failed", change.id, self._name(change))
+            return {"fails": error.code, "reason": error.message, "next": step}
+        if isinstance(mapped, Mapped):
+            return {"key": mapped.key, "body": dict(mapped.body)}
+        return {"skipped": mapped.code, "reason": mapped.reason}
 
     def _would(self, change: Change) -> dict[str, Any]:
         from mlconnector.cli.build import preview
@@ -253,7 +265,10 @@ def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
         changed = f", last changed {now['modified']:%Y-%m-%d %H:%M:%SZ}" if now.get("modified") else ""
         screen.line(f"  now        in the source{changed}")
     mapping = now.get("mapping", {})
-    if "skipped" in mapping:
+    if "fails" in mapping:
+        screen.line(f"  mapping    fails: {mapping['fails']}, {mapping['reason']}")
+        screen.line(f"             {mapping['next']}")
+    elif "skipped" in mapping:
         screen.line(f"  mapping    leaves it out: {mapping['skipped']}, {mapping['reason']}")
     elif mapping:
         screen.line(f"  mapping    {mapping['key']}")

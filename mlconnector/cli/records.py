@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mlconnector.errors import ConfigError, ConnectorError, Rejected
 from mlconnector.ledger import Ledger
 from mlconnector.model import Change, Flow
+from mlconnector.remedies import Naming
 from mlconnector.systems.base import Resolves, Source
+
+if TYPE_CHECKING:
+    from mlconnector.config import BoundFlow, Connection
+
+
+def naming(connection: Connection, bound: BoundFlow) -> Naming:
+    """How commands call the records of a flow."""
+    from mlconnector.cli.build import source_key
+
+    flow = bound.flow
+    return Naming(flow.name, source_key(connection, bound) == "number", flow.entity if flow.fields else "")
 
 
 def find_ids(flow: Flow, ledger: Ledger, source: Source | None, texts: Iterable[str]) -> list[str]:

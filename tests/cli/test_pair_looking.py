@@ -39,3 +39,38 @@ def test_what_was_taken_of_the_day_is_remembered_from_run_to_run(pair: Pair) -> 
     asked = len(pair.crm.log)
     assert "nothing is sent until" in pair.run("status").stdout
     assert "Cloudflare" in pair.run("sync", "-v").stderr and len(pair.crm.log) == asked
+
+
+def test_every_record_that_waits_is_listed_with_its_own_reason_and_a_command_that_means_it(
+    pair: Pair,
+) -> None:
+    erp, people = pair.world.erp, pair.crm.people
+    for name in ("Doppelt GmbH", "Doppelt GmbH", "Alpha", "Alpha"):
+        erp.add("customers", displayName=name)
+    twice = [people.add("organization", name="Doppelt GmbH") for _ in range(2)]
+    pair.write(CUSTOMERS)
+    pair.run("sync")
+    (row,) = pair.world.json("status")["flows"][0]["waiting"]
+    listed = {one["id"]: one for one in pair.world.json("status", "--waiting")}
+    assert set(listed) == {"1", *map(str, twice)} and row["records"] == 3
+    assert row["example"] == "Alpha" and row["reason"] == listed["1"]["reason"]
+    shown = pair.run("-c", str(pair.world.file), "status", "--waiting").stdout
+    for one in twice:
+        assert f"organizations_to_customers Doppelt GmbH, id {one}: failed, ambiguous-match" in shown
+        assert f"mlconnector -c {pair.world.file} link organizations_to_customers {one} TARGET" in shown
+
+
+def test_a_deal_that_the_mapping_refuses_is_explained_like_any_other(pair: Pair) -> None:
+    people = pair.crm.people
+    for _ in range(2):
+        people.win(people.add("deal", title="Empty deal", org_id=1, currency="EUR"))
+    pair.write(f"{CUSTOMERS}\n{DEALS}")
+    pair.run("sync")
+    found = pair.run("explain", "Empty deal", "--flow", "deals_to_documents")
+    assert (
+        found.exit_code == 0 and found.stdout.count("mapping    fails: no-products, it has no products") == 2
+    )
+    assert found.stdout.count("Add products to the deal in Pipedrive") == 4, (
+        "of the record, and of the mapping"
+    )
+    assert "mlconnector replay --record 2 --flow deals_to_documents" in found.stdout
