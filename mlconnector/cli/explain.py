@@ -96,13 +96,15 @@ class _Inquiry:
 
     def about(self, text: str) -> Iterator[dict[str, Any]]:
         """Everything about each record that `text` may mean."""
-        from mlconnector.cli.records import find_ids, is_there
+        from mlconnector.cli.records import find_ids, id_in_reference, is_there
 
-        ids = find_ids(self.flow, self.ledger, None, [text])
+        known = find_ids(self.flow, self.ledger, None, [text])
+        ids = known = list(dict.fromkeys([*known, *self._by_counterpart(text)]))
         changes: dict[str, Change] = {}
         try:
             if self.systems is not None and self.flow.source not in self.silent:
-                ids = find_ids(self.flow, self.ledger, self.systems.source(self.flow.source), [text])
+                asked = find_ids(self.flow, self.ledger, self.systems.source(self.flow.source), [text])
+                ids = list(dict.fromkeys([*known, *asked, *id_in_reference(self.bound, text)]))
                 source = self.systems.source_of(self.flow, self.ledger)
                 changes = {change.id: change for change in source.fetch(self.flow.entity, ids)} if ids else {}
         except ConnectorError as error:
@@ -112,6 +114,30 @@ class _Inquiry:
             entry, change = entries.get(one), changes.get(one)
             if entry is not None or (change is not None and is_there(change)):
                 yield self._about_one(one, entry, change)
+
+    def _by_counterpart(self, text: str) -> list[str]:
+        """Records whose counterparts are called so, if the target can be asked."""
+        from mlconnector.cli.records import ids_by_counterpart
+
+        if self.systems is None or self.flow.target in self.silent:
+            return []
+        try:
+            return ids_by_counterpart(self.bound, self.ledger, self.systems, text)
+        except ConnectorError as error:
+            self.silent[self.flow.target] = error
+            return []
+
+    def _told(self, target_id: str | None) -> Mapping[str, str]:
+        """How its counterpart stands, if the target can tell."""
+        from mlconnector.systems.base import Tells
+
+        if not target_id or self.systems is None or self.flow.target in self.silent:
+            return {}
+        try:
+            target = self.systems.target(self.bound)
+            return target.tell(self.flow.into, target_id) if isinstance(target, Tells) else {}
+        except ConnectorError as error:
+            return {"stands": f"could not be asked: {error.message}"}
 
     def _about_one(self, source_id: str, entry: LedgerEntry | None, change: Change | None) -> dict[str, Any]:
         flow, name = self.flow, self._name(change) or (entry.name if entry else None)
@@ -129,6 +155,7 @@ class _Inquiry:
                 "entity": flow.into,
                 "id": entry.target_id if entry else None,
                 "key": entry.target_key if entry else None,
+                "told": self._told(entry.target_id if entry else None),
             },
             "stands": self._standing(entry),
             "now": None if change is None else self._as_it_is_now(change),
@@ -208,6 +235,8 @@ class _Inquiry:
         from mlconnector.cli.build import preview
 
         assert self.systems is not None
+        if (silent := self.silent.get(self.flow.target)) is not None:
+            return {"would": "unknown", "code": "", "why": silent.message}
         try:
             settled = preview(self.bound, self.systems, self.ledger, change, self.now)
         except ConnectorError as error:
@@ -227,6 +256,8 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     there = target["id"] or "nothing linked yet"
     key = f", key {target['key']}" if target["key"] else ""
     screen.line(f"  target     {target['system']}.{target['entity']} {there}{key}")
+    if told := target["told"]:
+        screen.line(f"  there      {', '.join(_in_words(told))}")
     _show_standing(screen, one["stands"])
     if one["now"] is not None:
         _show_now(screen, one["now"])
@@ -239,6 +270,12 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     for attempt in one["attempts"]:
         screen.line(f"    {_attempt(attempt)}")
     screen.line()
+
+
+def _in_words(told: Mapping[str, str]) -> Iterator[str]:
+    """`sales order 101005, draft, customer 10000 Adatum, 100.00 EUR without tax`."""
+    for name, value in told.items():
+        yield f"customer {value}" if name == "customer" else value
 
 
 def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:

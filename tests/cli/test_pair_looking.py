@@ -74,3 +74,33 @@ def test_a_deal_that_the_mapping_refuses_is_explained_like_any_other(pair: Pair)
         "of the record, and of the mapping"
     )
     assert "mlconnector replay --record 2 --flow deals_to_documents" in found.stdout
+
+
+def test_explain_says_how_the_document_stands_and_finds_the_deal_by_each_of_its_numbers(pair: Pair) -> None:
+    pair.win_a_deal()
+    pair.write(f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{DEALS.replace('post: true', 'post: false')}")
+    (before,) = pair.world.json("explain", "PD-1", "--flow", "deals_to_documents")
+    assert before["source"]["id"] == "1" and before["target"]["told"] == {}
+    pair.run("sync")
+    (order,) = pair.world.erp.rows("salesOrders")
+    shown = pair.run("explain", order["number"]).stdout
+    there = f"sales order {order['number']}, draft, customer {order['customerNumber']} Gamma, 100.00 "
+    assert f"  there      {there}" in shown and "without tax" in shown
+    pair.write(f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{DEALS}")
+    pair.run("sync", "--full")
+    (invoice,) = pair.world.erp.rows("salesInvoices")
+    for number in (order["number"], invoice["number"]):
+        deal, posting = pair.world.json("explain", number)
+        assert deal["source"]["id"] == posting["source"]["id"] == "1"
+        assert deal["target"]["told"]["stands"].startswith("posted")
+        assert invoice["number"] in posting["target"]["told"]["document"]
+    pair.world.erp.fault("status", path="/sales", status=503, times=0)
+    assert pair.run("explain", "PD-1").exit_code == 0, "what the state file knows is shown all the same"
+
+
+def test_a_customer_s_number_finds_its_organization(pair: Pair) -> None:
+    pair.write(CUSTOMERS)
+    pair.run("sync")
+    (customer,) = pair.world.erp.rows("customers")
+    (found,) = pair.world.json("explain", customer["number"])
+    assert found["flow"] == "organizations_to_customers" and found["name"] == "Alpha"
