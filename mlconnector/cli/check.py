@@ -17,6 +17,7 @@ from mlconnector.model import Finding, Tools
 
 if TYPE_CHECKING:
     from mlconnector.config import Connection
+    from mlconnector.explain import KeyPath
     from mlconnector.report import Screen
     from mlconnector.template import Example
 
@@ -72,8 +73,23 @@ def _check_file(connection: Connection, examples: Sequence[Example]) -> Iterator
     for one in examples:
         told = connection.document.told(one.path, "this is still the example")
         yield Finding("error" if one.sure else "warning", "file", told, one.remedy)
+    yield from _check_days(connection)
     if not examples:
         yield Finding("ok", "file", f"{connection.path}: {len(connection.flows)} flows, no mistakes")
+
+
+def _check_days(connection: Connection) -> Iterator[Finding]:
+    """A day that is still to come is as often a slip as it is meant."""
+    from mlconnector.cli.build import utc_now
+
+    for bound in connection.flows:
+        day = bound.flow.first_day
+        if day is not None and not bound.flow.follows and day > utc_now().date():
+            path = ("flows", bound.flow.name, "won_since")
+            told = connection.document.told(
+                path, f"{day} is still to come: until then no deal makes a document"
+            )
+            yield Finding("warning", "file", told, "leave it so if that is meant, or write the day you mean")
 
 
 def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
@@ -131,7 +147,9 @@ def _told_with_its_line(connection: Connection, finding: Finding) -> Finding:
         return finding
     from mlconnector.config import lines_that_read
 
-    path = next(lines_that_read(connection, bound, finding.reads), ("flows", bound.flow.name))
+    flow: KeyPath = ("flows", bound.flow.name)
+    written = (*flow, "map", finding.reads) if finding.reads in bound.rules else flow
+    path = next(lines_that_read(connection, bound, finding.reads), written)
     return replace(finding, message=connection.document.told(path, finding.message))
 
 

@@ -104,3 +104,12 @@ def test_a_customer_s_number_finds_its_organization(pair: Pair) -> None:
     (customer,) = pair.world.erp.rows("customers")
     (found,) = pair.world.json("explain", customer["number"])
     assert found["flow"] == "organizations_to_customers" and found["name"] == "Alpha"
+
+
+def test_check_warns_of_a_day_to_come_and_says_where_an_unknown_field_stands(pair: Pair) -> None:
+    wrong = f"{CUSTOMERS[:-1]}, map: {{number: custom_fields.VAT number}}}}"
+    pair.write(f"{wrong}\n{DEALS.replace('2020-01-01', '2999-01-01')}")
+    found = {one["level"]: one for one in pair.world.json("check") if one["level"] != "ok"}
+    assert ":10:" in found["warning"]["message"] and "is still to come" in found["warning"]["message"]
+    assert ".map.number: the organization has no custom field 'VAT number'" in found["error"]["message"]
+    assert "mlconnector fields crm.organization" in found["error"]["remedy"]
