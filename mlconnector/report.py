@@ -74,6 +74,11 @@ class Screen:
             text = json.dumps({"notice": self.clean(text)}, ensure_ascii=False) if self.as_json else text
             sys.stderr.write(self.clean(text) + "\n")
 
+    def waiting(self, text: str) -> None:
+        """What is waited for, where somebody sits and waits."""
+        if sys.stderr.isatty() and not self.as_json:
+            self.notice(text)
+
     def table(self, rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
         """Rows of the same columns: a table on a terminal, a `key=value` line each elsewhere."""
         if self.is_terminal:

@@ -227,11 +227,19 @@ class Summary:
 
     def telling(self) -> list[str]:
         """For a monitoring service: a line for each flow and for what ended it, none for any record."""
-        ends = [(tally.flow, tally.error) for tally in self.tallies.values()] + [(self.command, self.error)]
+        ends = [*self.early_ends(), *([(self.command, self.error)] if self.error else [])]
         return [
             *(tally.line() for tally in self.tallies.values()),
-            *(f"{name} ended early: {one.message}" for name, error in ends if error for one in error.each()),
+            *(f"{name} ended early: {one.message}" for name, error in ends for one in error.each()),
         ]
+
+    def early_ends(self) -> list[tuple[str, ConnectorError]]:
+        """Why flows ended early, each reason once, with the flows that it ended."""
+        found: dict[str, tuple[list[str], ConnectorError]] = {}
+        for tally in self.tallies.values():
+            if tally.error is not None:
+                found.setdefault(tally.error.message, ([], tally.error))[0].append(tally.flow)
+        return [(", ".join(flows), error) for flows, error in found.values()]
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
         """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 
@@ -140,3 +142,18 @@ def test_a_short_secret_does_not_tear_the_text_apart() -> None:
 )
 def test_ago(seconds: float, words: str) -> None:
     assert ago(seconds) == words
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_waited_for_is_told_to_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for screen in (Screen(), Screen(as_json=True), Screen(quiet=True)):
+        monkeypatch.setattr(sys, "stderr", terminal := _Terminal())
+        screen.waiting("asking crm …")
+        assert terminal.getvalue() == ("asking crm …\n" if screen.as_json is screen.quiet else "")
+    monkeypatch.setattr(sys, "stderr", file := StringIO())
+    Screen().waiting("asking crm …")
+    assert file.getvalue() == ""

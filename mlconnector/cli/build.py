@@ -285,9 +285,9 @@ def run_flows(
     ):
         _Run(connection, order, ledger, stopping, summary, now).carry_out(chosen, act, screen, lock.tell)
     screen.summary(summary)
-    for tally in summary.tallies.values():
-        if tally.error is not None and not screen.knows(tally.error):
-            screen.error(tally.error, where=f"{tally.flow} ended early")
+    for flows, error in summary.early_ends():
+        if not screen.knows(error):
+            screen.error(error, where=f"{flows} ended early")
     if summary.error is not None:
         raise summary.error
     return summary.exit_code()
@@ -379,7 +379,7 @@ class _Run:
     def _end(self, screen: Screen, code: int, error: str) -> None:
         if self.summary.error is not None or not error:
             code = self.summary.exit_code()
-            early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
+            early = [f"{flows}: {error}" for flows, error in self.summary.early_ends()]
             stop = self.summary.error.each() if self.summary.error else ()
             error = "; ".join([*early, *(one.message for one in stop)])
         self.ledger.history.end(self.run_id, code, screen.redactor.text(error, addresses=False))

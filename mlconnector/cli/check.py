@@ -48,7 +48,7 @@ def command(common: Common) -> int:
     findings = [
         *_check_file(connection, examples),
         *_check_state(connection),
-        *_check_healthcheck(connection),
+        *_check_healthcheck(connection, screen),
     ]
     for alias in connection.systems:
         findings += _check_system(connection, alias, screen, examples)
@@ -92,7 +92,7 @@ def _check_days(connection: Connection) -> Iterator[Finding]:
             yield Finding("warning", "file", told, "leave it so if that is meant, or write the day you mean")
 
 
-def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
+def _check_healthcheck(connection: Connection, screen: Screen) -> Iterator[Finding]:
     """Each service once. Nothing depends on it but who watches, so that one is silent is a warning."""
     from mlconnector.cli.build import utc_now
     from mlconnector.pings import reach
@@ -101,6 +101,7 @@ def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
     services = {urlsplit(url).netloc: (name, url) for name, url in given.items()}
     tools = Tools(utc_now, lambda seconds: time.sleep(min(seconds, 1.0)))
     for service, (name, url) in services.items():
+        screen.waiting(f"asking {service} …")
         try:
             reach(url, tools)
         except ConnectorError as error:
@@ -175,6 +176,7 @@ def _check_system(
             ):
                 yield Finding("warning", alias, "it was not asked: the file still has the example's", FILL_IN)
                 return
+            screen.waiting(f"asking {alias} ({connection.systems[alias].kind}) …")
             for finding in systems.connected(alias).check(flows):
                 yield _told_with_its_line(connection, finding)
     except ConnectorError as error:

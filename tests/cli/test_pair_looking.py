@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cli.pairing import CUSTOMERS, DEALS, ITEMS, Pair, crm, pair
+from tests.cli.pairing import CUSTOMERS, DEALS, ITEMS, PRODUCTS, Pair, crm, pair
 
 __all__ = ["crm", "pair"]
 
@@ -113,3 +113,22 @@ def test_check_warns_of_a_day_to_come_and_says_where_an_unknown_field_stands(pai
     assert ":10:" in found["warning"]["message"] and "is still to come" in found["warning"]["message"]
     assert ".map.number: the organization has no custom field 'VAT number'" in found["error"]["message"]
     assert "mlconnector fields crm.organization" in found["error"]["remedy"]
+
+
+def test_a_system_that_is_down_is_told_once_with_the_flows_that_it_ended(pair: Pair) -> None:
+    pair.write(f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{PRODUCTS.format('EUR')}")
+    pair.world.erp.fault("status", path="/api/", times=0, status=429, retry_after=3600)
+    said = pair.run("sync").stderr
+    assert said.count("Error: ") == said.count("Next: ") == 1
+    assert said.startswith(
+        "Error: organizations_to_customers, products_to_items, items_to_products ended early"
+    )
+    error = pair.world.json("history")[0]["error"]
+    assert error.count("business_central: ") == 1 and "items_to_products" in error
+
+
+def test_check_of_a_pair_names_the_permission_set_that_may_write(pair: Pair) -> None:
+    pair.write(f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{PRODUCTS.format('EUR')}")
+    pair.world.erp.forbidden_tables = {"customers"}
+    found = [one["remedy"] for one in pair.world.json("check") if one["level"] == "error"]
+    assert found and all("may read and write Customer, such as D365 BUS FULL ACCESS" in one for one in found)
