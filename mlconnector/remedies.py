@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from shlex import quote
 
 _BY_ITSELF = "Nothing to do: it is sent again by itself."
+_LOOKS = "Nothing to do: {when} looks for it, and makes no second one."
+NEXT_RUN = "the next run"
 
 REMEDIES = {
     # what a flow leaves out
@@ -57,10 +60,10 @@ REMEDIES = {
     "mapping-error": "Correct the mapping (or report it, with: mlconnector sync --record {id} -v), then: {replay}",
     "unreadable-record": "Open and save it in the source; if it stays so, report the request id to the vendor.",
     # what a run leaves over
-    "interrupted": "Nothing to do: the next run finds out, and makes no second one.",
+    "interrupted": _LOOKS,
     "later": "Nothing to do: it is sent again by itself when its time has come.",
     "stopped": "Nothing to do: it goes out with the next run.",
-    "no-answer": "Nothing to do: the next run finds out, and makes no second one.",
+    "no-answer": _LOOKS,
     "not-applied": _BY_ITSELF,
     # what a target says of an address
     "compliance-state": "Only the person can come back, through a sign-up form of the audience.",
@@ -101,7 +104,7 @@ REMEDIES = {
     "missing-field": "Fill the field in the source; it is then sent by itself.",
     "read-only-field": "Take the field out of `map`.",
     "business-rule": "Read the reason; correct the record in the source or the set-up there, then: {replay}",
-    "key-exists": "Nothing to do: the next run finds out, and makes no second one.",
+    "key-exists": _LOOKS,
     "number-taken": "Let the flow match by number, or take number out of `map`; then: {replay}",
     "no-company-contact": "Read the reason; make the contact in Business Central, then: {replay}",
     "stays-there": "Nothing to do; delete or block it in Business Central by hand if it should go.",
@@ -128,12 +131,12 @@ REMEDIES = {
     "not-visible": "Let the user of the token see the deal in Pipedrive; if it is gone, remove its document by hand.",
     "feature-off": "Switch the feature on in Pipedrive, or take the field out of `map`, then: {replay}",
 }
-"""By code. `{id}`, `{flow}`, `{key}` (by which a person is forgotten) and `{replay}` (the command that sends it again)
-are filled in."""
+"""By code. Filled in are `{id}`, `{flow}`, `{key}` (by which a person is forgotten), `{when}` (which run) and
+`{replay}` (the command that sends it again)."""
 
 _BY_STATUS = {
-    "unknown": "Nothing to do: the next run finds out, and makes no second one.",
-    "sending": "Nothing to do: the next run finds out, and makes no second one.",
+    "unknown": _LOOKS,
+    "sending": _LOOKS,
     "held": "Nothing to do: it is taken up again by itself.",
     "failed": "It waits for a change in the source, or: {replay}",
     "skipped": "See: mlconnector explain {id}",
@@ -145,12 +148,14 @@ class Naming:
     """How commands call the records of a flow.
 
     `by_number`: people call them by a number that only one has; otherwise it is the id. `entity` is given where a
-    person is forgotten by a key such as `person:7`, and not by an address.
+    person is forgotten by a key such as `person:7`, and not by an address. What got no clear answer is looked for once
+    `settle` has passed.
     """
 
     flow: str
     by_number: bool = False
     entity: str = ""
+    settle: timedelta = timedelta(0)
 
     def record(self, source_id: str, name: str) -> str:
         """One that only one record has."""
@@ -159,7 +164,10 @@ class Naming:
     def remedy(self, code: str, status: str, source_id: str, name: str = "") -> str:
         """The next step for this record."""
         key = f"{self.entity}:{source_id}" if self.entity else "E-MAIL"
-        return remedy(code, status, self.flow, self.record(source_id, name), key)
+        minutes = round(self.settle.total_seconds() / 60)
+        when = f"the first run {minutes} minutes after it was sent" if minutes else NEXT_RUN
+        sentence = remedy(code, status, self.flow, self.record(source_id, name), key)
+        return sentence.replace(_LOOKS.replace("{when}", NEXT_RUN), _LOOKS.replace("{when}", when))
 
 
 def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID", key: str = "E-MAIL") -> str:
@@ -168,4 +176,4 @@ def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID", key: 
     record = quote(record)
     replay = f"mlconnector replay --record {record} --flow {flow}"
     sentence = sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)
-    return sentence.replace("{key}", quote(key))
+    return sentence.replace("{key}", quote(key)).replace("{when}", NEXT_RUN)

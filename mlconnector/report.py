@@ -308,9 +308,7 @@ class _Live:
             return
         rate = self._pace.per_second(counts)
         left = self._pace.seconds_left(rate)
-        sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed", "planned"))
-        failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
-        facts = [f"{counts.get('read', 0)} read, {sent} sent", *([f"{failed} failed"] if failed else [])]
+        facts = [*so_far(counts)]
         facts += [f"{rate:.0f}/s", *([f"{ago(left)} left"] if left is not None else [])]
         self._progress.update(self._task, completed=self._pace.done, facts=", ".join(facts))
 
@@ -323,6 +321,16 @@ class _Live:
     def close(self) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+
+def so_far(counts: Mapping[str, int]) -> Iterator[str]:
+    """`12 read`, `8 sent` (or, of a dry run, `8 planned`), `1 failed`."""
+    sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed"))
+    failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
+    yield f"{counts.get('read', 0)} read"
+    yield f"{counts['planned']} planned" if counts.get("planned") else f"{sent} sent"
+    if failed:
+        yield f"{failed} failed"
 
 
 def _rich_progress() -> Progress:

@@ -12,7 +12,7 @@ import pytest
 
 from mlconnector import report
 from mlconnector.logs import Redactor, set_up_logging
-from mlconnector.report import Screen, ago
+from mlconnector.report import Screen, ago, so_far
 from mlconnector.summary import Summary, Tally
 
 
@@ -157,3 +157,8 @@ def test_what_is_waited_for_is_told_to_who_waits(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "stderr", file := StringIO())
     Screen().waiting("asking crm …")
     assert file.getvalue() == ""
+
+
+def test_progress_of_a_dry_run_says_planned_and_not_sent() -> None:
+    assert [*so_far({"read": 9, "planned": 8, "failed": 1})] == ["9 read", "8 planned", "1 failed"]
+    assert [*so_far({"read": 9, "created": 2, "updated": 1})] == ["9 read", "3 sent"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +141,15 @@ def test_a_command_names_a_record_by_what_only_one_has() -> None:
     by_number.add(one)
     assert "link flow id-1 TARGET" in by_id.notes[0].next
     assert "link flow 'Doppelt GmbH' TARGET" in by_number.notes[0].next
+
+
+def test_a_record_that_waits_for_a_moment_is_named_if_it_does_so_at_the_end() -> None:
+    waits = settled("held", "waits-for-another", name="Alpha")
+    assert Summary("sync", tallies={"flow": tally(waits, settled("created"))}).lines(everything=False) == [
+        "flow: 1 created, 1 held (waits-for-another)"
+    ]
+    left = Summary("sync", tallies={"flow": tally(waits)})
+    assert "flow Alpha: held, waits-for-another: why. Nothing to do" in left.lines(everything=False)[1]
+    before = replace(waits, before=LedgerEntry("flow", "id-1", "held", code="waits-for-another"))
+    as_before = tally(before)
+    assert not as_before.is_news and [note["name"] for note in as_before.data()["notes"]] == ["Alpha"]

@@ -51,6 +51,8 @@ class Order:
     attended: bool = False
     seconds: float | None = None
     monitored: bool = False
+    missing: Callable[[], ConfigError | None] = lambda: None
+    """Asked at the end of the flows: what was named and is nowhere."""
 
 
 Act = Callable[["FlowRun", "Watch"], Any]
@@ -68,6 +70,12 @@ def open_connection(common: Common) -> Connection:
     from mlconnector.places import find_connection
 
     return load_connection(find_connection(common.connection))
+
+
+def first_step(connection: Connection) -> str:
+    """The command that comes first: between systems that are both full, what would be linked."""
+    paired = any(bound.flow.fields for bound in connection.flows)
+    return f"mlconnector sync {'--adopt --dry-run' if paired else '--dry-run'}"
 
 
 def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
@@ -360,6 +368,8 @@ class _Run:
                 for bound in chosen:
                     if self._may_go_on(bound):
                         self._carry_out_one(bound, act, systems, watch)
+                if problem := self.order.missing():
+                    raise problem
         except Stop as stop:
             ran_out = isinstance(stop, StoppedError) and self.stopping.out_of_time()
             self.summary.error = _out_of_time() if ran_out else stop

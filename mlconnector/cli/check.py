@@ -56,7 +56,19 @@ def command(common: Common) -> int:
         screen.data([_row(finding) for finding in findings])
     else:
         screen.table([_row(one) for one in findings if one.level != "ok" or not common.quiet])
+        screen.notice(f"Next: {_next_step(connection, findings)}")
     return 2 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _next_step(connection: Connection, findings: Sequence[Finding]) -> str:
+    """What comes after this check."""
+    from mlconnector.cli.build import first_step, utc_now
+    from mlconnector.ledger import Ledger
+
+    if any(finding.level == "error" for finding in findings):
+        return "do what stands beside each error, then: mlconnector check"
+    with Ledger.look(connection.state, connection.name, utc_now) as ledger:
+        return "mlconnector sync" if ledger.history.last(1) else first_step(connection)
 
 
 def _row(finding: Finding) -> dict[str, str]:

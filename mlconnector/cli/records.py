@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 def naming(connection: Connection, bound: BoundFlow) -> Naming:
     """How commands call the records of a flow."""
     from mlconnector.cli.build import source_key
+    from mlconnector.systems import load_system
 
     flow = bound.flow
-    return Naming(flow.name, source_key(connection, bound) == "number", flow.entity if flow.fields else "")
+    into = load_system(connection.systems[flow.target].kind).entities[flow.into]
+    return Naming(
+        flow.name,
+        by_number=source_key(connection, bound) == "number",
+        entity=flow.entity if flow.fields else "",
+        settle=into.settle,
+    )
 
 
 def find_ids(flow: Flow, ledger: Ledger, source: Source | None, texts: Iterable[str]) -> list[str]:

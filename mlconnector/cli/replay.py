@@ -70,9 +70,14 @@ def command(
     words = ["replay", *(["--failed"] if failed else []), *(["--unknown"] if unknown else [])]
     words += [f"--record ({len(records)})"] if records else []
     words += [f"--flow {name}" for name in flows] + ([f"--since {since}"] if since else [])
-    code = run_flows(common, Order(" ".join(words), flows, dry_run, attended=True), act)
-    if records and not chosen:
-        raise not_found(records)
+    order = Order(
+        " ".join(words),
+        flows,
+        dry_run,
+        attended=True,
+        missing=lambda: not_found(records) if records and not chosen else None,
+    )
+    code = run_flows(common, order, act)
     if not chosen:
         common.screen().notice("there was nothing to replay")
     return code

@@ -74,6 +74,7 @@ def _called(example: str, row: Mapping[str, Any]) -> str:
 
 def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, Any]:
     """Everything that `status` shows, as plain data."""
+    from mlconnector.cli.build import first_step
     from mlconnector.ledger.quotas import find_quota
 
     runs = ledger.history.last(100)
@@ -85,6 +86,7 @@ def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, A
         "quotas": {
             alias: one for alias in connection.systems if (one := _quota(find_quota(ledger, alias), now))
         },
+        "first_step": "" if runs else first_step(connection),
         "flows": [_flow(connection, bound, ledger, runs, now) for bound in connection.flows],
     }
 
@@ -158,7 +160,6 @@ def gather_waiting(connection: Connection, ledger: Ledger) -> list[dict[str, Any
 
 
 def _show(screen: Screen, found: Mapping[str, Any]) -> None:
-    from mlconnector.cli.history import ended
     from mlconnector.cli.moments import short
     from mlconnector.summary import sparse
 
@@ -166,9 +167,9 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
     if found["under_way"]:
         screen.line(f"a run is under way: {found['under_way']}")
     if found["last_run"] is None:
-        screen.line("there was no run yet: mlconnector sync")
-    elif found["last_run"]["error"]:
-        screen.line(_early_end(found["last_run"]))
+        screen.line(f"there was no run yet: {found['first_step']}")
+    else:
+        screen.line(_end(found["last_run"]))
     for alias, quota in found["quotas"].items():
         if "tokens" in quota:
             screen.line(f"{alias}: {quota['tokens']} tokens taken today")
@@ -183,7 +184,7 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         screen.line(f"  watermark  {short(flow['watermark']) or 'none: the next run reads everything'}")
         screen.line(f"  last read  {_lag(flow)}")
         if last is not None:
-            result = f"{sparse(last['counts'])}, {last['calls']} calls, {last['seconds']} s, {ended(last)}"
+            result = f"{sparse(last['counts'])}, {last['calls']} calls, {last['seconds']} s"
             screen.line(
                 f"  last run   {last['id']} ({last['command']}) at {short(last['started_at'])}: {result}"
             )
@@ -193,11 +194,16 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         _show_waiting(screen, flow["waiting"])
 
 
-def _early_end(run: Mapping[str, Any]) -> str:
+def _end(run: Mapping[str, Any]) -> str:
+    from mlconnector.cli.history import ended
     from mlconnector.cli.moments import short
 
-    last = f"the last run, {run['id']} ({run['command']}), ended early at {short(run['ended_at'])}"
-    return f"{last} with exit code {run['exit_code']}: {run['error']}"
+    last = f"the last run, {run['id']} ({run['command']}),"
+    if run["ended_at"] is None:
+        return f"{last} began at {short(run['started_at'])} and is under way, or was killed"
+    if run["error"]:
+        return f"{last} ended early at {short(run['ended_at'])} with exit code {run['exit_code']}: {run['error']}"
+    return f"{last} ended at {short(run['ended_at'])} with exit code {run['exit_code']}: {ended(run)}"
 
 
 def _lag(flow: Mapping[str, Any]) -> str:

@@ -127,14 +127,12 @@ def command(
         attended=bool(records),
         seconds=max_time.total_seconds() if max_time else None,
         monitored=not (dry_run or records or limit),
+        missing=lambda: not_found(records) if records and not found else None,
     )
     if jitter:
         with stop_on_signals() as stopping:
             stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
-    code = _run(common, order, act)
-    if records and not found:
-        raise not_found(records)
-    return code
+    return _run(common, order, act)
 
 
 def _run(common: Common, order: Order, act: Act) -> int:

@@ -132,3 +132,21 @@ def test_check_of_a_pair_names_the_permission_set_that_may_write(pair: Pair) -> 
     pair.world.erp.forbidden_tables = {"customers"}
     found = [one["remedy"] for one in pair.world.json("check") if one["level"] == "error"]
     assert found and all("may read and write Customer, such as D365 BUS FULL ACCESS" in one for one in found)
+
+
+def test_before_the_first_run_of_a_pair_it_is_said_that_linking_comes_first(pair: Pair) -> None:
+    pair.write(CUSTOMERS)
+    first = "mlconnector sync --adopt --dry-run"
+    checked = pair.run("check")
+    assert checked.exit_code == 0 and checked.stderr == f"Next: {first}\n"
+    assert f"there was no run yet: {first}" in pair.run("status").stdout
+    assert f"there was no run yet: {first}" in pair.run("history").stderr
+    pair.run("sync")
+    assert pair.run("check").stderr == "Next: mlconnector sync\n"
+
+
+def test_what_got_no_answer_is_told_with_the_time_after_which_it_is_looked_for(pair: Pair) -> None:
+    pair.write(CUSTOMERS)
+    pair.world.erp.fault("lost-answer", method="POST", path="/customers", times=0)
+    said = pair.run("sync").stdout
+    assert "no-answer" in said and "the first run 10 minutes after it was sent looks for it" in said
