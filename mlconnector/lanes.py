@@ -340,7 +340,7 @@ class Lanes:
     def check_stop(self) -> None:
         """Raises StoppedError once the run was asked to end."""
         if self.job.stop_requested():
-            raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+            raise StoppedError("the run was asked to end", hint="the next run sends what is left")
 
 
 _REFUSED = b""

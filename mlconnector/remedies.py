@@ -43,18 +43,18 @@ REMEDIES = {
     "key-taken": "Give one of the two another address in the source, and it is sent by itself; if both are one record"
     " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
-    "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
-    "key-released": "Nothing to do: it goes out with the next run.",
+    "waits-for-reference": "Nothing to do: it is sent as soon as the record it refers to was sent.",
+    "key-released": "Nothing to do: the next run sends it.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
     "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct the number"
     " that is wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
-    "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
-    "no-match": "Nothing to do: the next sync makes it new.",
-    "linked-by-hand": "Nothing to do: the next run brings the two in step.",
+    "counterpart-gone": "It is not created again; link it with another one: mlconnector link {flow} {id} TARGET",
+    "no-match": "Nothing to do: the next sync creates it.",
+    "linked-by-hand": "Nothing to do: the next run writes what differs.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",
-    "made-by-hand": "Nothing to do: the next run makes it.",
+    "made-by-hand": "Nothing to do: the next run creates it.",
     "in-step": "Nothing to do: what changed came from its counterpart.",
     "no-counterpart": "Nothing to do; or set new: create, or: mlconnector link {flow} {id} TARGET",
     "mapping-error": "Correct the mapping (or report it, with: mlconnector sync --record {id} -v), then: {replay}",
@@ -62,7 +62,7 @@ REMEDIES = {
     # what a run leaves over
     "interrupted": _LOOKS,
     "later": "Nothing to do: it is sent again by itself when its time has come.",
-    "stopped": "Nothing to do: it goes out with the next run.",
+    "stopped": "Nothing to do: the next run sends it.",
     "no-answer": _LOOKS,
     "not-applied": _BY_ITSELF,
     # what a target says of an address

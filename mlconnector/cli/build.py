@@ -331,7 +331,7 @@ def monitored(
 
 def _out_of_time() -> StoppedError:
     return StoppedError(
-        "the run reached the end of its time (--max-time)", hint="what is left goes out with the next run"
+        "the run reached the end of its time (--max-time)", hint="the next run sends what is left"
     )
 
 

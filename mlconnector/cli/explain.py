@@ -282,11 +282,11 @@ def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:
     from mlconnector.cli.moments import short
 
     if stands is None:
-        screen.line("  stands     not on record: no run has met it yet")
+        screen.line("  status     not on record: no run has met it yet")
         return
     why = _joined(": ", stands["code"], stands["reason"])
     run = f" (run {stands['run_id']})" if stands["run_id"] else ""
-    screen.line(f"  stands     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
+    screen.line(f"  status     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
     if stands["owner"]:
         screen.line(f"             its key {stands['wants']} belongs to {stands['owner']}")
     if stands["retry_at"]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  mlconnector replay --failed                        all failed records, fetched anew
+  mlconnector replay --failed                        all failed records, fetched again
   mlconnector replay --failed --since 2026-07-01 --dry-run
   mlconnector replay --record 10000 --flow customers_to_members
 """
@@ -46,7 +46,7 @@ def command(
     since: str | None,
     dry_run: bool,
 ) -> int:
-    """Fetch records anew and send them as they are now, even if they look unchanged.
+    """Fetch records again and send them as they are now, even if they look unchanged.
 
     Choose with --failed, --unknown or --record. --since narrows --failed and --unknown down.
     """

@@ -62,7 +62,7 @@ Examples:
     "--max-time",
     type=Duration(),
     metavar="DURATION",
-    help="End after so much time; what is in flight settles, the rest goes out with the next run.",
+    help="End after so much time; what is in flight settles, the next run sends the rest.",
 )
 @click.option("--allow-mass-change", is_flag=True, help="Let more records change than the brake allows.")
 @click.pass_obj
@@ -87,7 +87,7 @@ def command(
     record go through the new one.
 
     The first run between two systems that are both full is --adopt: what matches is linked, as both sides are then;
-    what was not linked is said, and waits for the next sync, which makes it new.
+    what was not linked is said, and waits for the next sync, which creates it.
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")

@@ -205,7 +205,7 @@ def test_explain_by_address_finds_all_who_have_it_and_who_owns_it(synced: World)
 def test_explain_says_why_a_record_is_left_out_or_failed(synced: World) -> None:
     assert "mapping    leaves it out: missing-email" in synced.run("explain", "10001").stdout
     shown = synced.run("explain", "10002").stdout
-    assert "stands     failed since" in shown and "fake-address" in shown
+    assert "status     failed since" in shown and "fake-address" in shown
     assert "next       Correct its e-mail address in the source." in shown
 
 
@@ -233,7 +233,7 @@ def test_explain_without_its_secrets_shows_the_state_file_and_says_what_is_missi
     result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None})
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("customers_to_members: 10000\n")
-    assert "stands     done" in result.stdout and "attempts   1" in result.stdout
+    assert "status     done" in result.stdout and "attempts   1" in result.stdout
     (line, *_) = [line for line in result.stdout.splitlines() if line.startswith("  now ")]
     assert "what the mapping gives is missing, because the source could not be asked: the keyring" in line
 
