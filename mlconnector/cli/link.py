@@ -34,8 +34,8 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
     """Say by hand which record of the target a record of the source is.
 
     For what `status` shows as ambiguous-match or match-taken. SOURCE and TARGET are ids, or what people call the
-    records (a number). The link holds in both directions and replaces other links of the two; the next sync writes
-    what differs.
+    records (a number). The link holds in both directions and replaces other links of the two; the next sync brings
+    them in step.
     """
     if is_new == bool(target):
         raise click.UsageError("give TARGET or --new, one of them")
@@ -57,12 +57,12 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
         source_id = _source_id(bound, systems, ledger, source)
         if target is None:
             _make_new(bound, ledger, source_id)
-            screen.line(f"{source} will be created in {bound.flow.target} by the next sync")
+            screen.line(f"{source} will be made anew in {bound.flow.target} by the next sync")
             return 0
         target_id = _target_id(connection, bound, systems, target)
         here, there = (bound.flow.source, bound.flow.entity), (bound.flow.target, bound.flow.into)
         ledger.link_by_hand(flow, here, there, source_id, target_id)
-    screen.line(f"{source} is linked with {target}; the next sync writes what differs")
+    screen.line(f"{source} is linked with {target}; the next sync brings the two in step")
     return 0
 
 

@@ -331,11 +331,11 @@ class DocumentWriter:
         return self._gone(draft.step, target_id, number) if whole is None else self._closed(draft, whole)
 
     def _gone(self, step: Step, target_id: str, external_number: str) -> Outcome:
-        """Posted since, or deleted by somebody; it is not created again."""
+        """Posted since, or deleted by somebody; it is not made anew."""
         invoice = find_successor(self._api, target_id, external_number=external_number)
         if invoice is not None:
             return flagged(step, invoice)
-        reason = "its document is not there any more; it is not created again"
+        reason = "its document is not there any more; it is not made anew"
         return Outcome("failed", target_id, code="counterpart-gone", reason=reason)
 
     # the deal is not won any more
