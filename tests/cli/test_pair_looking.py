@@ -150,3 +150,10 @@ def test_what_got_no_answer_is_told_with_the_time_after_which_it_is_looked_for(p
     pair.world.erp.fault("lost-answer", method="POST", path="/customers", times=0)
     said = pair.run("sync").stdout
     assert "no-answer" in said and "the first run 10 minutes after it was sent looks for it" in said
+
+
+def test_init_says_what_comes_next(pair: Pair) -> None:
+    file = pair.world.folder / "deals.yaml"
+    said = pair.run("init", "pipedrive-business-central", "-o", str(file)).stderr
+    assert f"mlconnector secrets set -c {file} crm.api_token\n" in said
+    assert said.endswith(f"  mlconnector check -c {file}\n")
