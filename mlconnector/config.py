@@ -240,8 +240,9 @@ class _Reading:
         kind = FLOWS.get(kind_name) if isinstance(kind_name, str) else None
         if kind is None:
             where = (*path, "kind") if part.get("kind") else path
-            hint = suggest(kind_name, FLOWS) if isinstance(kind_name, str) else ""
-            self._fail(where, f"there is no such flow{hint}; there are {', '.join(FLOWS)}")
+            known = self._flows_of_these()
+            hint = suggest(kind_name, known) if isinstance(kind_name, str) else ""
+            self._fail(where, f"there is no such flow{hint}; there are {', '.join(known)}")
             return None
         shape = self._convert(part, flow_struct(kind), path)
         self._end((*path, "from"), part.get("from"), kind, kind.source)
@@ -260,6 +261,11 @@ class _Reading:
         }
         conditions = dict(when) if isinstance(when, dict) else dict(kind.default_when)
         return self._bind(path, kind, shape, rules, conditions, fields)
+
+    def _flows_of_these(self) -> Sequence[str]:
+        """The kinds of flows between the systems of this file; all, where these are not known."""
+        kinds = set(self.kinds.values())
+        return [name for name, one in FLOWS.items() if {one.source, one.target} <= kinds] or list(FLOWS)
 
     def _bind(
         self,

@@ -317,6 +317,8 @@ class FlowRun:
     def _map(self, change: Change) -> Mapped | Skip | Outcome | None:
         if change.kind == "delete":
             return None
+        if self._forgotten and f"{change.entity}:{change.id}" in self._forgotten:
+            return _FORGOTTEN  # whatever the mapping would say of a person who is known by this key
         try:
             mapped = self.job.flow.map(change)
         except Rejected as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,6 +16,10 @@ import msgspec
 from msgspec import inspect
 
 KeyPath = tuple[str | int, ...]
+
+
+A_DAY = '"2026-12-31"'
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ def explain(value: Any, kind: inspect.Type, path: KeyPath) -> Iterator[Problem]:
         yield from _explain_list(value, kind, path)
     elif isinstance(kind, inspect.DictType):
         yield from _explain_dict(value, kind, path)
+    elif isinstance(kind, inspect.DateType):
+        yield from _explain_date(value, path)
     else:
         yield from _explain_scalar(value, kind, path)
 
@@ -104,7 +111,31 @@ def _explain_struct(value: Any, kind: inspect.StructType, path: KeyPath) -> Iter
             yield Problem((*path, key), f"unknown setting{suggest(key, known)}")
     for field in kind.fields:
         if field.required and field.encode_name not in value:
-            yield Problem(path, f"needs {field.encode_name!r}")
+            such = f", a day such as {A_DAY}" if _plain_kind(field.type) is inspect.DateType else ""
+            yield Problem(path, f"needs {field.encode_name!r}{such}")
+
+
+def _plain_kind(kind: inspect.Type) -> type[inspect.Type]:
+    return _plain_kind(kind.type) if isinstance(kind, inspect.Metadata) else type(kind)
+
+
+def _explain_date(value: Any, path: KeyPath) -> Iterator[Problem]:
+    """Year, month and day; what is surely meant is spelled out."""
+    if value in (None, ""):
+        yield Problem(path, f"is empty: write a day such as {A_DAY}")
+        return
+    text = str(value)
+    try:
+        if _DAY.fullmatch(text) and date.fromisoformat(text):
+            return
+    except ValueError:
+        yield Problem(path, f"{show(value)} is no date, there is no such day: write one such as {A_DAY}")
+        return
+    try:
+        meant = f'"{datetime.strptime(text, "%d.%m.%Y").date()}"'  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        meant = f"year, month and day, such as {A_DAY}"
+    yield Problem(path, f"{show(value)} is no date: write {meant}")
 
 
 def _explain_union(value: Any, kind: inspect.UnionType, path: KeyPath) -> Iterator[Problem]:

@@ -360,7 +360,7 @@ class Lanes:
     def check_stop(self) -> None:
         """Raises StoppedError once the run was asked to end."""
         if self.job.stop_requested():
-            raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+            raise StoppedError("the run was asked to end", hint="the next run sends what is left")
 
 
 def _stayed(step: Step | None, outcome: Outcome) -> bool:

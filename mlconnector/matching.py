@@ -109,9 +109,7 @@ class Matching:
         elif makes_none:
             plan.decided = Outcome("skipped", code="no-counterpart", reason="the flow makes none for it")
         elif self.job.adopt:
-            plan.decided = Outcome(
-                "held", code="no-match", reason="nothing there matches; a sync makes it new"
-            )
+            plan.decided = Outcome("held", code="no-match", reason="nothing there matches; a sync creates it")
         elif in_order:
             self._made.update(dict.fromkeys(keys, plan.source_id))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import timedelta
 from shlex import quote
 
 _BY_ITSELF = "Nothing to do: it is sent again by itself."
+_LOOKS = "Nothing to do: {when} looks for it, and makes no second one."
+NEXT_RUN = "the next run"
 
 REMEDIES = {
     # what a flow leaves out
@@ -12,7 +16,7 @@ REMEDIES = {
     "invalid-email": "Correct its e-mail address in the source.",
     "several-addresses": "Leave one address in the source, or set several_addresses: first.",
     "excluded": "Nothing to do: `when` in the connection file leaves it out.",
-    "forgotten": "Nothing to do; if the person wants to be back: mlconnector forget --undo E-MAIL",
+    "forgotten": "Nothing to do; if the person wants to be back: mlconnector forget --undo {key}",
     "missing-name": "Give it a name in the source.",
     "missing-code": "Give the product its code in Pipedrive if it should be an item.",
     "code-too-long": "Shorten the product's code in Pipedrive; it is then sent by itself.",
@@ -39,29 +43,29 @@ REMEDIES = {
     "key-taken": "Give one of the two another address in the source, and it is sent by itself; if both are one record"
     " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
-    "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
+    "waits-for-reference": "Nothing to do: it is sent as soon as the record it refers to was sent.",
     "reference-left-out": "Settle that one first; this one follows by itself.",
     "reference-taken": "Give one of the two another reference in the source; it is then sent by itself.",
-    "key-released": "Nothing to do: it goes out with the next run.",
+    "key-released": "Nothing to do: the next run sends it.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
     "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct the number"
     " that is wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
-    "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
-    "no-match": "Nothing to do: the next sync makes it new.",
-    "linked-by-hand": "Nothing to do: the next run brings the two in step.",
+    "counterpart-gone": "It is not created again; link it with another one: mlconnector link {flow} {id} TARGET",
+    "no-match": "Nothing to do: the next sync creates it.",
+    "linked-by-hand": "Nothing to do: the next run writes what differs.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",
-    "made-by-hand": "Nothing to do: the next run makes it.",
+    "made-by-hand": "Nothing to do: the next run creates it.",
     "in-step": "Nothing to do: what changed came from its counterpart.",
     "no-counterpart": "Nothing to do; or set new: create, or: mlconnector link {flow} {id} TARGET",
     "mapping-error": "Correct the mapping (or report it, with: mlconnector sync --record {id} -v), then: {replay}",
     "unreadable-record": "Open and save it in the source; if it stays so, report the request id to the vendor.",
     # what a run leaves over
-    "interrupted": "Nothing to do: the next run finds out, and makes no second one.",
+    "interrupted": _LOOKS,
     "later": "Nothing to do: it is sent again by itself when its time has come.",
-    "stopped": "Nothing to do: it goes out with the next run.",
-    "no-answer": "Nothing to do: the next run finds out, and makes no second one.",
+    "stopped": "Nothing to do: the next run sends it.",
+    "no-answer": _LOOKS,
     "not-applied": _BY_ITSELF,
     # what a target says of an address
     "compliance-state": "Only the person can come back, through a sign-up form of the audience.",
@@ -102,7 +106,7 @@ REMEDIES = {
     "missing-field": "Fill the field in the source; it is then sent by itself.",
     "read-only-field": "Take the field out of `map`.",
     "business-rule": "Read the reason; correct the record in the source or the set-up there, then: {replay}",
-    "key-exists": "Nothing to do: the next run finds out, and makes no second one.",
+    "key-exists": _LOOKS,
     "number-taken": "Let the flow match by number, or take number out of `map`; then: {replay}",
     "no-company-contact": "Read the reason; make the contact in Business Central, then: {replay}",
     "stays-there": "Nothing to do; delete or block it in Business Central by hand if it should go.",
@@ -129,20 +133,49 @@ REMEDIES = {
     "not-visible": "Let the user of the token see the deal in Pipedrive; if it is gone, remove its document by hand.",
     "feature-off": "Switch the feature on in Pipedrive, or take the field out of `map`, then: {replay}",
 }
-"""By code. `{id}`, `{flow}` and `{replay}` (the command that sends it again) are filled in."""
+"""By code. Filled in are `{id}`, `{flow}`, `{key}` (by which a person is forgotten), `{when}` (which run) and
+`{replay}` (the command that sends it again)."""
 
 _BY_STATUS = {
-    "unknown": "Nothing to do: the next run finds out, and makes no second one.",
-    "sending": "Nothing to do: the next run finds out, and makes no second one.",
+    "unknown": _LOOKS,
+    "sending": _LOOKS,
     "held": "Nothing to do: it is taken up again by itself.",
     "failed": "It waits for a change in the source, or: {replay}",
     "skipped": "See: mlconnector explain {id}",
 }
 
 
-def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID") -> str:
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How commands call the records of a flow.
+
+    `by_number`: people call them by a number that only one has; otherwise it is the id. `entity` is given where a
+    person is forgotten by a key such as `person:7`, and not by an address. What got no clear answer is looked for once
+    `settle` has passed.
+    """
+
+    flow: str
+    by_number: bool = False
+    entity: str = ""
+    settle: timedelta = timedelta(0)
+
+    def record(self, source_id: str, name: str) -> str:
+        """One that only one record has."""
+        return name if self.by_number and name else source_id
+
+    def remedy(self, code: str, status: str, source_id: str, name: str = "") -> str:
+        """The next step for this record."""
+        key = f"{self.entity}:{source_id}" if self.entity else "E-MAIL"
+        minutes = round(self.settle.total_seconds() / 60)
+        when = f"the first run {minutes} minutes after it was sent" if minutes else NEXT_RUN
+        sentence = remedy(code, status, self.flow, self.record(source_id, name), key)
+        return sentence.replace(_LOOKS.replace("{when}", NEXT_RUN), _LOOKS.replace("{when}", when))
+
+
+def remedy(code: str, status: str, flow: str = "FLOW", record: str = "ID", key: str = "E-MAIL") -> str:
     """The next step; what is known of the code first, then what holds for the status."""
     sentence = REMEDIES.get(code) or _BY_STATUS.get(status, "")
     record = quote(record)
     replay = f"mlconnector replay --record {record} --flow {flow}"
-    return sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)
+    sentence = sentence.replace("{replay}", replay).replace("{id}", record).replace("{flow}", flow)
+    return sentence.replace("{key}", quote(key)).replace("{when}", NEXT_RUN)

@@ -6,6 +6,8 @@ Results go to stdout, everything else to stderr. The only home of rich, which is
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 import time
 import traceback
@@ -29,9 +31,15 @@ EVERY_SECONDS: Final = 10.0
 
 
 class Screen:
-    """What a command says, with secrets and (unless asked for) whole addresses taken out."""
+    """What a command says, with secrets and (unless asked for) whole addresses taken out.
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False, verbose: int = 0) -> None:
+    Where the connection was named (`connection`), every command that is suggested names it, too.
+    """
+
+    def __init__(
+        self, *, as_json: bool = False, quiet: bool = False, verbose: int = 0, connection: str | None = None
+    ) -> None:
+        self.connection = connection
         self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
@@ -44,7 +52,8 @@ class Screen:
 
     def clean(self, value: Any) -> Any:
         """Text, or plain data, as it may be shown."""
-        return self.redactor.value(value, addresses=self.verbose > 0)
+        shown = self.redactor.value(value, addresses=self.verbose > 0)
+        return _with_connection(shown, shlex.quote(self.connection)) if self.connection else shown
 
     def line(self, text: str = "") -> None:
         """One line of a result."""
@@ -64,6 +73,11 @@ class Screen:
         if not self.quiet:
             text = json.dumps({"notice": self.clean(text)}, ensure_ascii=False) if self.as_json else text
             sys.stderr.write(self.clean(text) + "\n")
+
+    def waiting(self, text: str) -> None:
+        """What is waited for, where somebody sits and waits."""
+        if sys.stderr.isatty() and not self.as_json:
+            self.notice(text)
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, title: str = "") -> None:
         """Rows of the same columns: a table on a terminal, a `key=value` line each elsewhere."""
@@ -294,9 +308,7 @@ class _Live:
             return
         rate = self._pace.per_second(counts)
         left = self._pace.seconds_left(rate)
-        sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed", "planned"))
-        failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
-        facts = [f"{counts.get('read', 0)} read, {sent} sent", *([f"{failed} failed"] if failed else [])]
+        facts = [*so_far(counts)]
         facts += [f"{rate:.0f}/s", *([f"{ago(left)} left"] if left is not None else [])]
         self._progress.update(self._task, completed=self._pace.done, facts=", ".join(facts))
 
@@ -309,6 +321,16 @@ class _Live:
     def close(self) -> None:
         if self._progress is not None:
             self._progress.stop()
+
+
+def so_far(counts: Mapping[str, int]) -> Iterator[str]:
+    """`12 read`, `8 sent` (or, of a dry run, `8 planned`), `1 failed`."""
+    sent = sum(counts.get(name, 0) for name in ("created", "updated", "removed"))
+    failed = sum(counts.get(name, 0) for name in ("failed", "unknown"))
+    yield f"{counts.get('read', 0)} read"
+    yield f"{counts['planned']} planned" if counts.get("planned") else f"{sent} sent"
+    if failed:
+        yield f"{failed} failed"
 
 
 def _rich_progress() -> Progress:
@@ -341,6 +363,26 @@ def _place(error: BaseException) -> str:
     """` (engine.py, line 12)`: the last line of ours."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "mlconnector" in frame.filename]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+
+
+_FOR_ONE: Final = (
+    "backfill|check|explain|fields|forget|history|ledger|link|login|replay|status|sync|secrets check"
+)
+_SUGGESTED: Final = re.compile(rf"\bmlconnector (?=(?:{_FOR_ONE})\b)(?![^;\n]* -c )")
+"""The beginning of a command that is meant for one connection."""
+
+
+def _with_connection(value: Any, connection: str) -> Any:
+    """Commands in a text, or in plain data, as they have to be typed for this connection."""
+    if isinstance(value, str):
+        return (
+            _SUGGESTED.sub(lambda _: f"mlconnector -c {connection} ", value)
+            if "mlconnector " in value
+            else value
+        )
+    if isinstance(value, dict):
+        return {name: _with_connection(inner, connection) for name, inner in value.items()}
+    return [_with_connection(inner, connection) for inner in value] if isinstance(value, list) else value
 
 
 def _plain(value: Any) -> Any:

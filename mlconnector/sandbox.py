@@ -195,6 +195,10 @@ class Emulator:
         """Named control actions for `POST /_sandbox/do/<name>`: what a person or another program would do."""
         return {}
 
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """What a call of each action may post; its words are those that the action takes."""
+        return {}
+
     # what all of them share
 
     def fault(self, kind: FaultKind, **settings: Any) -> Fault:
@@ -281,11 +285,43 @@ class Emulator:
             if what == "latency":
                 self.latency_seconds = float(data.get("seconds", self.latency_seconds))
                 return json_reply(200, {"seconds": self.latency_seconds})
-            action = self.actions().get(what.removeprefix("do/"))
+            if what == "do/help":
+                return json_reply(200, self.examples())
+            name = what.removeprefix("do/")
+            action = self.actions().get(name)
             if action is None:
-                known = ["log", "faults", "clock", "latency", *(f"do/{name}" for name in self.actions())]
+                known = [
+                    "log", "faults", "clock", "latency", "do/help", *(f"do/{one}" for one in self.actions())
+                ]  # fmt: skip
                 return json_reply(404, {"error": f"nothing at {what!r}", "known": known})
-            return json_reply(200, action(data))
+            return self._done(name, action, data)
+
+    def _done(self, name: str, action: Callable[[Mapping[str, Any]], Any], data: Mapping[str, Any]) -> Reply:
+        """What was done, or a sentence about why it was not, with a call that is right."""
+        example = self.examples().get(name, {})
+        try:
+            found = action(data)
+        except Exception as error:  # whatever the rules of the emulated system, or the words of the call, say
+            return json_reply(
+                400, {"error": f"do/{name}: {_sentence(error, data, example)}", "example": example}
+            )
+        if isinstance(found, dict | list):
+            return json_reply(200, found)
+        answer = {} if found is None else {"answer": found}
+        return json_reply(200, {"done": name, **data, **answer})
+
+
+_WORD = re.compile(r"(unexpected keyword|missing .*) arguments?:? (?P<words>.*)")
+
+
+def _sentence(error: Exception, data: Mapping[str, Any], example: Mapping[str, Any]) -> str:
+    """What is wrong with a call of an action, for a person."""
+    said = str(getattr(error, "text", "") or (error.args[0] if error.args else type(error).__name__))
+    if isinstance(error, TypeError) and (found := _WORD.search(said)):
+        return f"{'it does not take' if 'unexpected' in said else 'it needs'} {found['words']}"
+    if isinstance(error, KeyError) and " " not in said:
+        return f"it needs {said!r}" if said in example and said not in data else f"there is no {said!r}"
+    return said
 
 
 def _logged_body(request: Request) -> str:

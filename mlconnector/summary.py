@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from mlconnector.errors import ConnectorError
-from mlconnector.remedies import remedy
+from mlconnector.remedies import Naming
 
 if TYPE_CHECKING:
     from mlconnector.ledger import Settled
@@ -27,6 +27,8 @@ _AS_IT_SHOULD_BE = ("not-won", "won-before", "no-counterpart", "in-step")
 """Codes of records that nobody has to do anything about: counted, and no news for a mailbox."""
 _TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
+_FOR_A_MOMENT = ("found-elsewhere", "waits-for-another")
+"""Those of them that the same run goes on with in most cases: told if they still stand so at its end."""
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
 _PLAN = {
@@ -68,12 +70,15 @@ class Tally:
     flow: str
     attended: bool = False
     """Somebody waits for the result: a record that failed as before is worth a line, too."""
-    """The field of the source by which people call a record."""
+    naming: Naming | None = None
+    """How commands call its records; by their ids if it is not given."""
     settled: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By status and code; of a dry run's `planned`, the code is the action."""
     counts: Mapping[str, int] = field(default_factory=dict)
     """The engine's: everything that was read, unchanged and waiting included."""
     notes: list[Note] = field(default_factory=list)
+    waiting: dict[str, Settled] = field(default_factory=dict)
+    """By id the records that waited for a moment, and do so still."""
     new_problems: int = 0
     planned: int = 0
     calls: int = 0
@@ -86,6 +91,9 @@ class Tally:
         """Counts a record that was sent, planned or settled newly."""
         outcome = one.outcome
         self.settled[outcome.status, outcome.code] += 1
+        self.waiting.pop(one.source_id, None)
+        if outcome.code in _FOR_A_MOMENT and len(self.waiting) < KEPT:
+            self.waiting[one.source_id] = one
         if outcome.status == "planned":
             self.planned += 1
         elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
@@ -93,7 +101,14 @@ class Tally:
         else:
             return
         if len(self.notes) < KEPT:
-            self.notes.append(_note(self.flow, one))
+            self.notes.append(_note(self.naming or Naming(self.flow), one))
+
+    def still_waiting(self, *, new: bool) -> list[Note]:
+        """Records that waited for a moment and do so still, all or the new ones: nothing else names them."""
+        naming = self.naming or Naming(self.flow)
+        return [
+            _note(naming, one) for one in self.waiting.values() if not new or self.attended or _is_new(one)
+        ]
 
     def total(self, *statuses: str) -> int:
         """How many came out so."""
@@ -102,7 +117,8 @@ class Tally:
     @property
     def is_news(self) -> bool:
         """Whether there is anything to tell a mailbox: a record that failed as before is none."""
-        return bool(self.total(*_DONE) or self._linked or self.new_problems or self.planned or self.error)
+        done = self.total(*_DONE) or self._linked or self.new_problems or self.planned
+        return bool(done or self.error or self.still_waiting(new=True))
 
     @property
     def _linked(self) -> int:
@@ -116,7 +132,7 @@ class Tally:
         if unchanged:
             parts.append(f"{unchanged} unchanged")
         if self.counts.get("waiting"):
-            parts.append(f"{self.counts['waiting']} waiting as before")
+            parts.append(f"{self.counts['waiting']} still waiting")
         if not self.finished:
             parts.append("then ended early" if parts else "ended early")
         return f"{self.flow}: {', '.join(parts) or 'nothing to do'}"
@@ -157,7 +173,7 @@ class Tally:
             "flow": self.flow,
             "counts": dict(self.counts),
             "codes": codes,
-            "notes": [asdict(note) for note in self.notes],
+            "notes": [asdict(note) for note in (*self.notes, *self.still_waiting(new=False))],
             "more": max(0, self.new_problems + self.planned - len(self.notes)),
             "finished": self.finished,
             "calls": self.calls,
@@ -179,7 +195,7 @@ def _is_problem(outcome: Outcome) -> bool:
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 
 
-def _note(flow: str, one: Settled) -> Note:
+def _note(naming: Naming, one: Settled) -> Note:
     outcome = one.outcome
     key = (
         one.key
@@ -189,14 +205,14 @@ def _note(flow: str, one: Settled) -> Note:
     )
     planned = outcome.status == "planned"
     return Note(
-        flow=flow,
+        flow=naming.flow,
         id=one.source_id,
         name=one.name,
         key=key,
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
+        next="" if planned else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
         request_id=outcome.request_id,
     )
 
@@ -226,17 +242,27 @@ class Summary:
 
     def telling(self) -> list[str]:
         """For a monitoring service: a line for each flow and for what ended it, none for any record."""
-        ends = [(tally.flow, tally.error) for tally in self.tallies.values()] + [(self.command, self.error)]
+        ends = [*self.early_ends(), *([(self.command, self.error)] if self.error else [])]
         return [
             *(tally.line() for tally in self.tallies.values()),
-            *(f"{name} ended early: {one.message}" for name, error in ends if error for one in error.each()),
+            *(f"{name} ended early: {one.message}" for name, error in ends for one in error.each()),
         ]
+
+    def early_ends(self) -> list[tuple[str, ConnectorError]]:
+        """Why flows ended early, each reason once, with the flows that it ended."""
+        found: dict[str, tuple[list[str], ConnectorError]] = {}
+        for tally in self.tallies.values():
+            if tally.error is not None:
+                found.setdefault(tally.error.message, ([], tally.error))[0].append(tally.flow)
+        return [(", ".join(flows), error) for flows, error in found.values()]
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
         """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
-        notes = [note for tally in shown for note in tally.notes]
-        left_out = sum(tally.new_problems + tally.planned for tally in shown) - min(len(notes), most)
+        waiting = {tally.flow: tally.still_waiting(new=True) for tally in shown}
+        notes = [note for tally in shown for note in (*tally.notes, *waiting[tally.flow])]
+        total = sum(tally.new_problems + tally.planned + len(waiting[tally.flow]) for tally in shown)
+        left_out = total - min(len(notes), most)
         lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]
         if left_out:
             where = "see them with --json" if self.dry_run else "mlconnector status"

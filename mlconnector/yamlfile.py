@@ -24,6 +24,7 @@ SINGLE_QUOTES = (
     "in double quotes a backslash begins an escape: put the text into single quotes ('DOMAIN\\user')"
 )
 _STEPS = {
+    "tab character": "lines are indented with blanks: put blanks in place of the tab at the beginning of this line",
     "unknown escape character": SINGLE_QUOTES,
     "hexdecimal number": SINGLE_QUOTES,
     "mapping values are not allowed": "a text that holds a colon and a blank stands in quotes, such as"
@@ -83,19 +84,77 @@ class Document:
 def read_document(file: Path) -> Document:
     """Raises ConfigError, one clear sentence, if there is nothing that could be read as YAML."""
     document = Document(file)
+    text = _read_text(file)
     try:
-        _Builder(document).build(yaml.parse(_read_text(file), Loader=_Loader))
+        _Builder(document).build(yaml.parse(text, Loader=_Loader))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}"
-        said = str(error.problem or error.context)
-        hint = next((step for words, step in _STEPS.items() if words in said), "")
-        raise ConfigError(f"{where}: this is not YAML: {said}", hint=hint) from None
+        raise _not_yaml(file, text.split("\n"), error) from None
     except yaml.YAMLError:
         raise ConfigError(f"{file}: this is not YAML: it holds characters that YAML does not allow") from None
     if document.data is None and not document.problems:
         raise ConfigError(f"{file}: the file is empty", hint="mlconnector init writes one to start from")
     return document
+
+
+def _not_yaml(file: Path, lines: list[str], error: yaml.MarkedYAMLError) -> ConfigError:
+    """What the parser says, or what is behind it: a quote that is never closed, a line that begins too far right."""
+    mark = error.problem_mark or error.context_mark
+    said = str(error.problem or error.context)
+    if mark is None:
+        return ConfigError(f"{file}: this is not YAML: {said}")
+    if opened := _open_quote(lines[: mark.line + 1]):
+        place, quote = opened
+        step = f"close it with {quote} in the same line"
+        return ConfigError(
+            f"{file}:{place.line}:{place.column}: a quote ({quote}) opens here and is not closed", hint=step
+        )
+    steps = (step for words, step in _STEPS.items() if words in said)
+    hint = _quote_before(lines, mark) or _other_indent(lines, mark.line) or next(steps, "")
+    return ConfigError(f"{file}:{mark.line + 1}:{mark.column + 1}: this is not YAML: {said}", hint=hint)
+
+
+def _open_quote(lines: list[str]) -> tuple[Place, str] | None:
+    """Where the first text in quotes begins that does not end in its line; nobody writes such ones on purpose here."""
+    for number, line in enumerate(lines, 1):
+        for found in _QUOTED.finditer(line):
+            if found["rest"] is not None:
+                return Place(number, found.start("rest") + 1), found["rest"][0]
+            if found["comment"] is not None:
+                break
+    return None
+
+
+def _quote_before(lines: list[str], mark: yaml.Mark) -> str:
+    """Where a text in quotes ends just before the mistake: the quote that ends it may be one of a later text."""
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    for found in _QUOTED.finditer(line):
+        if found["rest"] is None and found["comment"] is None and found.end() == mark.column:
+            return f"the text in quotes that opens in column {found.start() + 1} ends before this: is a quote missing?"
+    return ""
+
+
+_QUOTED = re.compile(
+    r"""(?:^|(?<=[\s\[{,]))(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'(?!')|(?P<comment>\#.*)|(?P<rest>["'].*))"""
+)
+"""A text in quotes, one that does not end, or a comment: each begins a line, or stands behind a blank or a bracket."""
+
+
+def _other_indent(lines: list[str], at: int) -> str:
+    """Where a line begins at another column than the one above it, which holds all of its setting."""
+    if at >= len(lines):
+        return ""
+    above = next(
+        (n for n in range(at - 1, -1, -1) if lines[n].strip() and not lines[n].lstrip().startswith("#")), None
+    )
+    if above is None or lines[above].split(" #")[0].rstrip().endswith(":"):
+        return ""
+    here, there = (len(lines[n]) - len(lines[n].lstrip(" ")) for n in (at, above))
+    if here == there or lines[at].lstrip(" ").startswith("\t"):
+        return ""
+    return (
+        f"this line begins with {here} blanks, line {above + 1} above it with {there}: settings of one group"
+        " begin below each other"
+    )
 
 
 def _read_text(file: Path) -> str:

@@ -16,8 +16,10 @@ from mlconnector.remedies import REMEDIES, remedy
 from mlconnector.settings import FileHead, flow_struct
 from mlconnector.systems import load_system
 from mlconnector.systems.business_central import Settings, verdict
+from mlconnector.systems.business_central import emulator_examples as business_central_examples
 from mlconnector.systems.business_central.dialects import dialect_of
 from mlconnector.systems.business_central.pages import PAGES
+from mlconnector.systems.pipedrive import emulator_examples as pipedrive_examples
 from mlconnector.template import PAIRS, template
 from mlconnector.transforms import TRANSFORMS
 
@@ -192,6 +194,17 @@ def next_steps() -> dict[str, str]:
     return {code: escaped(remedy(code, "failed", "FLOW", "RECORD")) for code in REMEDIES}
 
 
+def _actions() -> str:
+    """What people can do in the emulated Pipedrive and Business Central."""
+    each = (("8803", pipedrive_examples.EXAMPLES), ("8801", business_central_examples.EXAMPLES))
+    rows = (
+        [f"`{port}/_sandbox/do/{name}`", f"`{json.dumps(data, ensure_ascii=False)}`"]
+        for port, examples in each
+        for name, data in examples.items()
+    )
+    return table(("Port and action", "Posted"), rows)
+
+
 MADE: Mapping[str, Callable[[], str]] = {
     "file": _head,
     "business_central": _system("business_central"),
@@ -207,4 +220,5 @@ MADE: Mapping[str, Callable[[], str]] = {
     "fields": _fields,
     "login": _login,
     "pages": _pages,
+    "actions": _actions,
 }

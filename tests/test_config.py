@@ -17,7 +17,6 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mlconnector.config import Connection, load_connection
 from mlconnector.errors import ConfigError
-from mlconnector.flows import FLOWS
 from mlconnector.model import Change, Mapped
 from mlconnector.places import find_connection
 from mlconnector.settings import Brake, SecretSettings
@@ -160,6 +159,8 @@ flows:
 """
 
 LIFE = "customers_to_members"
+MEMBERS = (LIFE, "vendors_to_members")
+"""The flows between systems of these kinds."""
 EXPECTED = f"""\
 c.yaml:1:1: name: text 'nord kran' does not look right: a short name of letters, digits, - _ and ., under which state and secrets are kept
 c.yaml:2:1: overlap: expected text, got number 10: how far each run reads back behind the last one, such as 10m, 90s, 1h or 2d
@@ -190,7 +191,7 @@ c.yaml:25:25: flows.{LIFE}.map.ADDRESS.parts.adr1: an address has no such part (
 c.yaml:27:7: flows.{LIFE}.map.V: stands here twice, first in line 26
 c.yaml:29:12: flows.{LIFE}.when.bloked: the source has no field 'bloked' (did you mean 'blocked'?)
 c.yaml:29:44: flows.{LIFE}.when.balanceDue.is: 'balanceDue' is a number
-c.yaml:30:3: flows.vendor_to_members: there is no such flow (did you mean 'vendors_to_members'?); there are {", ".join(FLOWS)}
+c.yaml:30:3: flows.vendor_to_members: there is no such flow (did you mean 'vendors_to_members'?); there are {", ".join(MEMBERS)}
 """  # noqa: E501 - the lines as they are printed
 
 
@@ -275,7 +276,7 @@ def test_plain_http_goes_to_this_machine_only(tmp_path: Path, url: str, says: st
         (
             "    kind: vendors_to_members\n",
             "",
-            f"c.yaml:16:3: flows.suppliers: there is no such flow; there are {', '.join(FLOWS)}",
+            f"c.yaml:16:3: flows.suppliers: there is no such flow; there are {', '.join(MEMBERS)}",
         ),
         (
             "    map:\n",
@@ -667,3 +668,45 @@ def test_a_connection_file_that_lies_in_the_current_folder_is_named_where_none_i
             find_connection(name, env)
         assert "-c nordkran.yaml " in caught.value.hint
         assert caught.value.hint.endswith(f"mkdir -p {folder} && mv nordkran.yaml {folder}/")
+
+
+DAY = "won_since: 2026-12-01"
+PAIR = """\
+name: deals
+systems:
+  crm: {kind: pipedrive, company_domain: acme}
+  erp: {kind: business_central, tenant: t.example.com, client_id: c, company: Nordkran}
+flows:
+  deals_to_documents:
+    from: crm
+    to: erp
+    won_since: 2026-12-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("won_since: 31.12.2026", """won_since: text '31.12.2026' is no date: write "2026-12-31"\n"""),
+        (
+            "won_since: 12/31/2026",
+            """won_since: text '12/31/2026' is no date: write year, month and day, such as""",
+        ),
+        ("won_since: 2026-02-30", "is no date, there is no such day"),
+        ("won_since:", 'won_since: is empty: write a day such as "2026-12-31"'),
+        ('won_since: ""', 'won_since: is empty: write a day such as "2026-12-31"'),
+        ("post: true", "needs 'won_since', a day such as \"2026-12-31\""),
+        (
+            "won_since: 2026-12-01\n  deal_to_document: {from: crm, to: erp}",
+            "there are organizations_to_customers, ",
+        ),
+    ],
+)
+def test_a_day_that_is_none_is_told_where_it_stands_and_what_to_write(
+    tmp_path: Path, given: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, PAIR.replace(DAY, given))
+    place = {"post: true": ":6:3:"}.get(given, ":10:3:" if "\n" in given else ":9:5:")
+    assert says in f"{caught.value.message}\n" and place in caught.value.message
+    assert "members" not in caught.value.message and "\n" not in caught.value.message

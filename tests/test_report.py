@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
 
 from mlconnector import report
 from mlconnector.logs import Redactor, set_up_logging
-from mlconnector.report import Screen, ago
+from mlconnector.report import Screen, ago, so_far
 from mlconnector.summary import Summary, Tally
 
 
@@ -41,6 +43,20 @@ def test_notices_go_to_stderr_and_not_at_all_when_quiet(capsys: pytest.CaptureFi
     Screen(as_json=True).notice("hello")
     said = capsys.readouterr()
     assert (said.out, said.err) == ("", 'hello\n{"notice": "hello"}\n')
+
+
+def test_a_suggested_command_names_the_connection_that_was_named(capsys: pytest.CaptureFixture[str]) -> None:
+    screen = Screen(connection="my deals")
+    screen.line("see: mlconnector status; mlconnector init writes one; mlconnector check -c a.yaml")
+    screen.data({"next": ["run: mlconnector replay --record 7 --flow f"]})
+    Screen().line("see: mlconnector status")
+    first, *data, last = capsys.readouterr().out.splitlines()
+    assert first == (
+        "see: mlconnector -c 'my deals' status; mlconnector init writes one; mlconnector check -c a.yaml"
+    )
+    assert (
+        "mlconnector -c 'my deals' replay --record 7" in "".join(data) and last == "see: mlconnector status"
+    )
 
 
 def test_plain_progress_has_a_rate_and_an_end(
@@ -126,3 +142,23 @@ def test_a_short_secret_does_not_tear_the_text_apart() -> None:
 )
 def test_ago(seconds: float, words: str) -> None:
     assert ago(seconds) == words
+
+
+class _Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_waited_for_is_told_to_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for screen in (Screen(), Screen(as_json=True), Screen(quiet=True)):
+        monkeypatch.setattr(sys, "stderr", terminal := _Terminal())
+        screen.waiting("asking crm …")
+        assert terminal.getvalue() == ("asking crm …\n" if screen.as_json is screen.quiet else "")
+    monkeypatch.setattr(sys, "stderr", file := StringIO())
+    Screen().waiting("asking crm …")
+    assert file.getvalue() == ""
+
+
+def test_progress_of_a_dry_run_says_planned_and_not_sent() -> None:
+    assert [*so_far({"read": 9, "planned": 8, "failed": 1})] == ["9 read", "8 planned", "1 failed"]
+    assert [*so_far({"read": 9, "created": 2, "updated": 1})] == ["9 read", "3 sent"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import mlconnector
 from mlconnector.errors import AuthError, ConfigError, Later
 from mlconnector.ledger import Settled
 from mlconnector.model import LedgerEntry, Outcome, Status
-from mlconnector.remedies import REMEDIES, remedy
+from mlconnector.remedies import REMEDIES, Naming, remedy
 from mlconnector.summary import KEPT, Summary, Tally
 
 
@@ -75,7 +76,7 @@ def test_a_note_calls_the_record_by_its_name() -> None:
     one = settled("failed", "ambiguous-match", key="email:anna@nordkran.se", name="10000")
     (note,) = tally(one).notes
     assert note.line().startswith("  flow 10000 (anna@nordkran.se): failed, ambiguous-match: why. ")
-    assert "mlconnector link flow 10000 TARGET" in note.line()
+    assert "mlconnector link flow id-1 TARGET" in note.line(), "a name may be that of several"
     (unnamed,) = tally(settled("failed", "x")).notes
     assert unnamed.line().startswith("  flow id-1: failed, x: why. ")
 
@@ -131,3 +132,24 @@ def test_every_code_of_the_package_has_a_next_step() -> None:
 def test_what_is_not_known_of_the_code_is_said_of_the_status() -> None:
     assert remedy("http-418", "failed", "flow", "7").endswith("mlconnector replay --record 7 --flow flow")
     assert remedy("whatever", "done") == ""
+
+
+def test_a_command_names_a_record_by_what_only_one_has() -> None:
+    one = settled("failed", "ambiguous-match", name="Doppelt GmbH")
+    by_id, by_number = Tally("flow"), Tally("flow", naming=Naming("flow", by_number=True))
+    by_id.add(one)
+    by_number.add(one)
+    assert "link flow id-1 TARGET" in by_id.notes[0].next
+    assert "link flow 'Doppelt GmbH' TARGET" in by_number.notes[0].next
+
+
+def test_a_record_that_waits_for_a_moment_is_named_if_it_does_so_at_the_end() -> None:
+    waits = settled("held", "waits-for-another", name="Alpha")
+    assert Summary("sync", tallies={"flow": tally(waits, settled("created"))}).lines(everything=False) == [
+        "flow: 1 created, 1 held (waits-for-another)"
+    ]
+    left = Summary("sync", tallies={"flow": tally(waits)})
+    assert "flow Alpha: held, waits-for-another: why. Nothing to do" in left.lines(everything=False)[1]
+    before = replace(waits, before=LedgerEntry("flow", "id-1", "held", code="waits-for-another"))
+    as_before = tally(before)
+    assert not as_before.is_news and [note["name"] for note in as_before.data()["notes"]] == ["Alpha"]

@@ -93,6 +93,11 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     [
         (b"company: M\xfcller", "iconv -f WINDOWS-1252 -t UTF-8"),
         ("company: Nordkran: Main", "stands in quotes, such as company: 'Nordkran: Main'"),
+        ("a:\n  b: 1\n\tc: 2\n", "put blanks in place of the tab"),
+        ("a:\n  b: 1\n   c: 2\n", "this line begins with 3 blanks, line 2 above it with 2"),
+        ("a:\n  b: 1\n # no\n c: 2\n", "this line begins with 1 blanks, line 2 above it with 2"),
+        ('a:\n  b: "1\n  c: 2\n', 'close it with " in the same line'),
+        ("a:\n  b: 'EUR   # a product's\n  c: 2\n", "that opens in column 6 ends before this"),
     ],
 )
 def test_what_is_usually_wrong_with_a_text_is_told_with_its_remedy(
@@ -101,3 +106,11 @@ def test_what_is_usually_wrong_with_a_text_is_told_with_its_remedy(
     with pytest.raises(ConfigError) as caught:
         read_document(written(tmp_path, content))
     assert step in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ['a: 1\nb: "2\nc: 3\n', "a: 1 # don't\nb: '2\nc: [3\n", "a: ''\nb: 'it''s\n"]
+)
+def test_a_quote_that_is_not_closed_is_told_where_it_opens(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r":2:4: a quote \(.\) opens here and is not closed"):
+        read_document(written(tmp_path, text))

@@ -29,7 +29,7 @@ COMMANDS = {
     "fields": "List the fields of a system that can be mapped.",
     "sync": "Send what is new or changed: the command for cron.",
     "backfill": "Read a window of the past (or everything) and send what differs.",
-    "replay": "Fetch failed or chosen records anew and send them again.",
+    "replay": "Fetch failed or chosen records again and send them again.",
     "link": "Say by hand which record of the target a record of the source is.",
     "status": "Show how each flow stands, what waits, and why.",
     "explain": "Tell everything that is known about one record.",

@@ -51,6 +51,8 @@ class Order:
     attended: bool = False
     seconds: float | None = None
     monitored: bool = False
+    missing: Callable[[], ConfigError | None] = lambda: None
+    """Asked at the end of the flows: what was named and is nowhere."""
 
 
 Act = Callable[["FlowRun", "Watch"], Any]
@@ -68,6 +70,12 @@ def open_connection(common: Common) -> Connection:
     from mlconnector.places import find_connection
 
     return load_connection(find_connection(common.connection))
+
+
+def first_step(connection: Connection) -> str:
+    """The command that comes first: between systems that are both full, what would be linked."""
+    paired = any(bound.flow.fields for bound in connection.flows)
+    return f"mlconnector sync {'--adopt --dry-run' if paired else '--dry-run'}"
 
 
 def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
@@ -294,9 +302,9 @@ def run_flows(
     ):
         _Run(connection, order, ledger, stopping, summary, now).carry_out(chosen, act, screen, lock.tell)
     screen.summary(summary)
-    for tally in summary.tallies.values():
-        if tally.error is not None and not screen.knows(tally.error):
-            screen.error(tally.error, where=f"{tally.flow} ended early")
+    for flows, error in summary.early_ends():
+        if not screen.knows(error):
+            screen.error(error, where=f"{flows} ended early")
     if summary.error is not None:
         raise summary.error
     return summary.exit_code()
@@ -332,7 +340,7 @@ def monitored(
 
 def _out_of_time() -> StoppedError:
     return StoppedError(
-        "the run reached the end of its time (--max-time)", hint="what is left goes out with the next run"
+        "the run reached the end of its time (--max-time)", hint="the next run sends what is left"
     )
 
 
@@ -369,6 +377,8 @@ class _Run:
                 for bound in chosen:
                     if self._may_go_on(bound):
                         self._carry_out_one(bound, act, systems, watch)
+                if problem := self.order.missing():
+                    raise problem
         except Stop as stop:
             ran_out = isinstance(stop, StoppedError) and self.stopping.out_of_time()
             self.summary.error = _out_of_time() if ran_out else stop
@@ -388,7 +398,7 @@ class _Run:
     def _end(self, screen: Screen, code: int, error: str) -> None:
         if self.summary.error is not None or not error:
             code = self.summary.exit_code()
-            early = [f"{tally.flow}: {tally.error}" for tally in self.summary.tallies.values() if tally.error]
+            early = [f"{flows}: {error}" for flows, error in self.summary.early_ends()]
             stop = self.summary.error.each() if self.summary.error else ()
             error = "; ".join([*early, *(one.message for one in stop)])
         self.ledger.history.end(self.run_id, code, screen.redactor.text(error, addresses=False))
@@ -399,9 +409,11 @@ class _Run:
                 one.is_old = old
 
     def _carry_out_one(self, bound: BoundFlow, act: Act, systems: Systems, watch: Watch) -> None:
+        from mlconnector.cli.records import naming
         from mlconnector.engine import FlowRun
 
         name, tally = bound.flow.name, self.summary.tally(bound.flow.name)
+        tally.naming = naming(self.connection, bound)
         started, calls = time.monotonic(), systems.calls()
         run = FlowRun(self._job(bound, systems, watch))
         try:

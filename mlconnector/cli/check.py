@@ -17,6 +17,7 @@ from mlconnector.model import Finding, Tools
 
 if TYPE_CHECKING:
     from mlconnector.config import Connection
+    from mlconnector.explain import KeyPath
     from mlconnector.report import Screen
     from mlconnector.template import Example
 
@@ -47,7 +48,7 @@ def command(common: Common) -> int:
     findings = [
         *_check_file(connection, examples),
         *_check_state(connection),
-        *_check_healthcheck(connection),
+        *_check_healthcheck(connection, screen),
     ]
     for alias in connection.systems:
         findings += _check_system(connection, alias, screen, examples)
@@ -55,7 +56,19 @@ def command(common: Common) -> int:
         screen.data([_row(finding) for finding in findings])
     else:
         screen.table([_row(one) for one in findings if one.level != "ok" or not common.quiet])
+        screen.notice(f"Next: {_next_step(connection, findings)}")
     return 2 if any(finding.level == "error" for finding in findings) else 0
+
+
+def _next_step(connection: Connection, findings: Sequence[Finding]) -> str:
+    """What comes after this check."""
+    from mlconnector.cli.build import first_step, utc_now
+    from mlconnector.ledger import Ledger
+
+    if any(finding.level == "error" for finding in findings):
+        return "do what stands beside each error, then: mlconnector check"
+    with Ledger.look(connection.state, connection.name, utc_now) as ledger:
+        return "mlconnector sync" if ledger.history.last(1) else first_step(connection)
 
 
 def _row(finding: Finding) -> dict[str, str]:
@@ -72,11 +85,26 @@ def _check_file(connection: Connection, examples: Sequence[Example]) -> Iterator
     for one in examples:
         told = connection.document.told(one.path, "this is still the example")
         yield Finding("error" if one.sure else "warning", "file", told, one.remedy)
+    yield from _check_days(connection)
     if not examples:
         yield Finding("ok", "file", f"{connection.path}: {len(connection.flows)} flows, no mistakes")
 
 
-def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
+def _check_days(connection: Connection) -> Iterator[Finding]:
+    """A day that is still to come is as often a slip as it is meant."""
+    from mlconnector.cli.build import utc_now
+
+    for bound in connection.flows:
+        day = bound.flow.first_day
+        if day is not None and not bound.flow.follows and day > utc_now().date():
+            path = ("flows", bound.flow.name, "won_since")
+            told = connection.document.told(
+                path, f"{day} is still to come: until then no deal makes a document"
+            )
+            yield Finding("warning", "file", told, "leave it so if that is meant, or write the day you mean")
+
+
+def _check_healthcheck(connection: Connection, screen: Screen) -> Iterator[Finding]:
     """Each service once. Nothing depends on it but who watches, so that one is silent is a warning."""
     from mlconnector.cli.build import utc_now
     from mlconnector.pings import reach
@@ -85,6 +113,7 @@ def _check_healthcheck(connection: Connection) -> Iterator[Finding]:
     services = {urlsplit(url).netloc: (name, url) for name, url in given.items()}
     tools = Tools(utc_now, lambda seconds: time.sleep(min(seconds, 1.0)))
     for service, (name, url) in services.items():
+        screen.waiting(f"asking {service} …")
         try:
             reach(url, tools)
         except ConnectorError as error:
@@ -131,7 +160,9 @@ def _told_with_its_line(connection: Connection, finding: Finding) -> Finding:
         return finding
     from mlconnector.config import lines_that_read
 
-    path = next(lines_that_read(connection, bound, finding.reads), ("flows", bound.flow.name))
+    flow: KeyPath = ("flows", bound.flow.name)
+    written = (*flow, "map", finding.reads) if finding.reads in bound.rules else flow
+    path = next(lines_that_read(connection, bound, finding.reads), written)
     return replace(finding, message=connection.document.told(path, finding.message))
 
 
@@ -157,6 +188,7 @@ def _check_system(
             ):
                 yield Finding("warning", alias, "it was not asked: the file still has the example's", FILL_IN)
                 return
+            screen.waiting(f"asking {alias} ({connection.systems[alias].kind}) …")
             for finding in systems.connected(alias).check(flows):
                 yield _told_with_its_line(connection, finding)
     except ConnectorError as error:

@@ -50,6 +50,19 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
             {"entity": "customers", "number": "40000"},
         ),
     ),
+    "Documents": (
+        (
+            "the orders (or salesInvoices), with these fields or with all",
+            "erp",
+            "do/rows",
+            {
+                "entity": "salesOrders",
+                "fields": ["number", "externalDocumentNumber", "status", "customerName"],
+            },
+        ),
+        ("one with everything", "erp", "do/row", {"entity": "salesOrders", "number": "S-ORD101001"}),
+        ("it is released (or: reopen, post, delete-draft)", "erp", "do/release", {"number": "S-ORD101001"}),
+    ),
     "People work with Mailchimp": (
         (
             "a person unsubscribes by the link in a mail",
@@ -62,7 +75,20 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
         ("every change of a status so far", "mail", "do/transitions", {"list": "Customers"}),
     ),
     "People work with Pipedrive": (
-        ("a deal is won", "crm", "do/win", {"deal_id": 1}),
+        ("a deal is won (or: lose, reopen, archive)", "crm", "do/win", {"deal_id": 14}),
+        (
+            "a product is put on a deal",
+            "crm",
+            "do/add_line",
+            {"deal_id": 1, "product_id": 2, "item_price": 120, "quantity": 3},
+        ),
+        (
+            "a new organization; custom fields by name",
+            "crm",
+            "do/add",
+            {"kind": "organization", "name": "Lind AB", "custom": {"ERP number": "L100"}},
+        ),
+        ("a deal is changed", "crm", "do/edit", {"kind": "deal", "record_id": 14, "title": "Desks"}),
         ("a product is renamed", "crm", "do/rename_product", {"product_id": 1, "name": "ATHENS Desk, oak"}),
         (
             "one organization is merged into another, which stays",
@@ -155,7 +181,7 @@ def lines(playground: Playground, file: Path) -> Iterator[str]:
         for control in there:
             yield from _control(playground, control)
     yield ""
-    yield "All of an emulator's actions: curl -s -X POST URL/_sandbox/do/help    Ctrl-C ends the sandbox."
+    yield "All of an emulator's actions, each with an example: curl -s URL/_sandbox/do/help    Ctrl-C ends the sandbox."
 
 
 def _control(playground: Playground, control: Control) -> Iterator[str]:

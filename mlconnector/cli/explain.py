@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlconnector.cli.options import Command, Common
-from mlconnector.errors import ConnectorError
+from mlconnector.errors import ConnectorError, Rejected
 
 if TYPE_CHECKING:
     from mlconnector.cli.build import Systems
-    from mlconnector.config import BoundFlow
+    from mlconnector.config import BoundFlow, Connection
     from mlconnector.ledger import Ledger
     from mlconnector.model import Change, LedgerEntry
     from mlconnector.report import Screen
@@ -41,7 +41,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     with the vendor's answer and request id. Writes nothing. What the mapping gives now takes the source; without it
     everything else is shown.
     """
-    from mlconnector.cli.build import choose_flows, open_connection, open_systems, source_key, utc_now
+    from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
     from mlconnector.cli.records import not_found
     from mlconnector.ledger import Ledger
     from mlconnector.model import Tools
@@ -59,7 +59,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
         except ConnectorError as error:  # what the state file knows is worth showing all the same
             silent = dict.fromkeys(connection.systems, error)
         for bound in chosen:
-            inquiry = _Inquiry(bound, source_key(connection, bound), ledger, systems, silent, utc_now)
+            inquiry = _Inquiry(connection, bound, ledger, systems, silent, utc_now)
             found += inquiry.about(record)
     if not found:
         raise not_found([record], next(iter(silent.values()), None))
@@ -76,15 +76,18 @@ class _Inquiry:
 
     def __init__(
         self,
+        connection: Connection,
         bound: BoundFlow,
-        named_by: str,
         ledger: Ledger,
         systems: Systems | None,
         silent: dict[str, ConnectorError],
         now: Callable[[], datetime],
     ) -> None:
+        from mlconnector.cli.build import source_key
+
+        self.connection = connection
         self.bound = bound
-        self.named_by = named_by
+        self.named_by = source_key(connection, bound)
         self.flow = bound.flow
         self.ledger = ledger
         self.systems = systems
@@ -93,13 +96,15 @@ class _Inquiry:
 
     def about(self, text: str) -> Iterator[dict[str, Any]]:
         """Everything about each record that `text` may mean."""
-        from mlconnector.cli.records import find_ids, is_there
+        from mlconnector.cli.records import find_ids, id_in_reference, is_there
 
-        ids = find_ids(self.flow, self.ledger, None, [text])
+        known = find_ids(self.flow, self.ledger, None, [text])
+        ids = known = list(dict.fromkeys([*known, *self._by_counterpart(text)]))
         changes: dict[str, Change] = {}
         try:
             if self.systems is not None and self.flow.source not in self.silent:
-                ids = find_ids(self.flow, self.ledger, self.systems.source(self.flow.source), [text])
+                asked = find_ids(self.flow, self.ledger, self.systems.source(self.flow.source), [text])
+                ids = list(dict.fromkeys([*known, *asked, *id_in_reference(self.bound, text)]))
                 source = self.systems.source_of(self.flow, self.ledger)
                 changes = {change.id: change for change in source.fetch(self.flow.entity, ids)} if ids else {}
         except ConnectorError as error:
@@ -109,6 +114,30 @@ class _Inquiry:
             entry, change = entries.get(one), changes.get(one)
             if entry is not None or (change is not None and is_there(change)):
                 yield self._about_one(one, entry, change)
+
+    def _by_counterpart(self, text: str) -> list[str]:
+        """Records whose counterparts are called so, if the target can be asked."""
+        from mlconnector.cli.records import ids_by_counterpart
+
+        if self.systems is None or self.flow.target in self.silent:
+            return []
+        try:
+            return ids_by_counterpart(self.bound, self.ledger, self.systems, text)
+        except ConnectorError as error:
+            self.silent[self.flow.target] = error
+            return []
+
+    def _told(self, target_id: str | None) -> Mapping[str, str]:
+        """How its counterpart stands, if the target can tell."""
+        from mlconnector.systems.base import Tells
+
+        if not target_id or self.systems is None or self.flow.target in self.silent:
+            return {}
+        try:
+            target = self.systems.target(self.bound)
+            return target.tell(self.flow.into, target_id) if isinstance(target, Tells) else {}
+        except ConnectorError as error:
+            return {"stands": f"could not be asked: {error.message}"}
 
     def _about_one(self, source_id: str, entry: LedgerEntry | None, change: Change | None) -> dict[str, Any]:
         flow, name = self.flow, self._name(change) or (entry.name if entry else None)
@@ -126,6 +155,7 @@ class _Inquiry:
                 "entity": flow.into,
                 "id": entry.target_id if entry else None,
                 "key": entry.target_key if entry else None,
+                "told": self._told(entry.target_id if entry else None),
             },
             "stands": self._standing(entry),
             "now": None if change is None else self._as_it_is_now(change),
@@ -145,8 +175,6 @@ class _Inquiry:
         return "; ".join(one.message for one in error.each()) if error else ""
 
     def _standing(self, entry: LedgerEntry | None) -> dict[str, Any] | None:
-        from mlconnector.remedies import remedy
-
         if entry is None:
             return None
         owner = self.ledger.owners(self.flow.name, [entry.wants]) if entry.wants else {}
@@ -165,15 +193,19 @@ class _Inquiry:
             **{name: known[name] for name in names},
             "wants": entry.wants,
             "owner": next((one.source_id for one in owner.values()), None),
-            "next": "" if entry.status == "done" else remedy(
-                entry.code, entry.status, self.flow.name, entry.source_id
-            ),
-        }  # fmt: skip
+            "next": ""
+            if entry.status == "done"
+            else self._next(entry.code, entry.status, entry.source_id, entry.name),
+        }
+
+    def _next(self, code: str, status: str, source_id: str, name: str | None) -> str:
+        """The next step in commands that mean this record and no other."""
+        from mlconnector.cli.records import naming
+
+        return naming(self.connection, self.bound).remedy(code, status, source_id, name or "")
 
     def _as_it_is_now(self, change: Change) -> dict[str, Any]:
         """What the mapping gives and what a sync would do."""
-        from mlconnector.model import Mapped
-
         would = self._would(change)
         if change.kind == "delete":
             left = f"not settled in {self.flow.follows}" if self.flow.follows else "deleted in the source"
@@ -184,18 +216,27 @@ class _Inquiry:
             "not-visible",
         ):  # it would not work here either
             return {"modified": change.modified, **would}
-        mapped = self.flow.map(change)
-        shown = (
-            {"key": mapped.key, "body": dict(mapped.body)}
-            if isinstance(mapped, Mapped)
-            else {"skipped": mapped.code, "reason": mapped.reason}
-        )
-        return {"modified": change.modified, "mapping": shown, **would}
+        return {"modified": change.modified, "mapping": self._mapped(change), **would}
+
+    def _mapped(self, change: Change) -> dict[str, Any]:
+        """What the mapping gives, or why it gives nothing."""
+        from mlconnector.model import Mapped
+
+        try:
+            mapped = self.flow.map(change)
+        except Rejected as error:
+            step = self._next(error.code, "failed", change.id, self._name(change))
+            return {"fails": error.code, "reason": error.message, "next": step}
+        if isinstance(mapped, Mapped):
+            return {"key": mapped.key, "body": dict(mapped.body)}
+        return {"skipped": mapped.code, "reason": mapped.reason}
 
     def _would(self, change: Change) -> dict[str, Any]:
         from mlconnector.cli.build import preview
 
         assert self.systems is not None
+        if (silent := self.silent.get(self.flow.target)) is not None:
+            return {"would": "unknown", "code": "", "why": silent.message}
         try:
             settled = preview(self.bound, self.systems, self.ledger, change, self.now)
         except ConnectorError as error:
@@ -215,6 +256,8 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     there = target["id"] or "nothing linked yet"
     key = f", key {target['key']}" if target["key"] else ""
     screen.line(f"  target     {target['system']}.{target['entity']} {there}{key}")
+    if told := target["told"]:
+        screen.line(f"  there      {', '.join(_in_words(told))}")
     _show_standing(screen, one["stands"])
     if one["now"] is not None:
         _show_now(screen, one["now"])
@@ -229,15 +272,21 @@ def _show(screen: Screen, one: Mapping[str, Any]) -> None:
     screen.line()
 
 
+def _in_words(told: Mapping[str, str]) -> Iterator[str]:
+    """`sales order 101005, draft, customer 10000 Adatum, 100.00 EUR without tax`."""
+    for name, value in told.items():
+        yield f"customer {value}" if name == "customer" else value
+
+
 def _show_standing(screen: Screen, stands: Mapping[str, Any] | None) -> None:
     from mlconnector.cli.moments import short
 
     if stands is None:
-        screen.line("  stands     not on record: no run has met it yet")
+        screen.line("  status     not on record: no run has met it yet")
         return
     why = _joined(": ", stands["code"], stands["reason"])
     run = f" (run {stands['run_id']})" if stands["run_id"] else ""
-    screen.line(f"  stands     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
+    screen.line(f"  status     {stands['status']} since {short(stands['updated_at'])}{run}{why}")
     if stands["owner"]:
         screen.line(f"             its key {stands['wants']} belongs to {stands['owner']}")
     if stands["retry_at"]:
@@ -253,7 +302,10 @@ def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
         changed = f", last changed {now['modified']:%Y-%m-%d %H:%M:%SZ}" if now.get("modified") else ""
         screen.line(f"  now        in the source{changed}")
     mapping = now.get("mapping", {})
-    if "skipped" in mapping:
+    if "fails" in mapping:
+        screen.line(f"  mapping    fails: {mapping['fails']}, {mapping['reason']}")
+        screen.line(f"             {mapping['next']}")
+    elif "skipped" in mapping:
         screen.line(f"  mapping    leaves it out: {mapping['skipped']}, {mapping['reason']}")
     elif mapping:
         screen.line(f"  mapping    {mapping['key']}")

@@ -13,7 +13,8 @@ from mlconnector.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection
-    from mlconnector.ledger.forgetting import Erased
+    from mlconnector.ledger import Ledger
+    from mlconnector.ledger.forgetting import Erased, Named
     from mlconnector.report import Screen
 
 EPILOG = """
@@ -50,16 +51,22 @@ def command(common: Common, address: str, flow: str | None, undo: bool) -> int:
 
     key = _key(address)
     connection = open_connection(common)
-    flows = _known_so(connection, choose_flows(connection, [flow] if flow else []), key)
+    chosen = choose_flows(connection, [flow] if flow else [])
     with open_state(connection) as ledger:
+        meant = _meant(connection, chosen, key, ledger, flow)
         if undo:
-            was_forgotten = forgetting.remember(ledger, key, flow)
-            _show_undone(common, address, flow, was_forgotten=was_forgotten)
+            undone = [one for one in meant if forgetting.remember(ledger, one, flow)]
+            _show_undone(common, address, flow, was_forgotten=bool(undone))
             return 0
-        erased = forgetting.forget(ledger, key, flow)
-        _show_erased(common, {"address": address, "flow": flow}, connection, erased, flows)
+        each = [forgetting.forget(ledger, one, flow, named) for one, (_, named) in meant.items()]
+        flows = [bound for bound in chosen if any(bound in known for known, _ in meant.values())]
+        _show_erased(common, {"address": address, "flow": flow}, connection, _together(each), flows)
         forgetting.clear(ledger)
     return 0
+
+
+_Meant = dict[str, tuple[list["BoundFlow"], list["Named"]]]
+"""By key the flows that know records so, and the records."""
 
 
 def _key(text: str) -> str:
@@ -74,23 +81,65 @@ def _key(text: str) -> str:
     return f"email:{normal_address(found[0])}"
 
 
-def _known_so(connection: Connection, flows: Sequence[BoundFlow], key: str) -> list[BoundFlow]:
-    """The flows that know records by such a key. ConfigError if there are none: nothing would be left out."""
+def _meant(
+    connection: Connection, flows: Sequence[BoundFlow], key: str, ledger: Ledger, flow: str | None
+) -> _Meant:
+    """What a key stands for. ConfigError if no flow knows records so: nothing would be left out.
+
+    Where records are known by keys of their own, an address means those of which it is on record.
+    """
+    from mlconnector.ledger import forgetting
+
+    found: _Meant = {}
+    if known := [
+        bound for bound in flows if not bound.flow.fields and _key_kind(connection, bound) == _kind(key)
+    ]:
+        found[key] = known, []
+    holders = forgetting.holders(ledger, key, flow)
+    for bound in (bound for bound in flows if bound.flow.fields):
+        ids = [id_ for name, id_ in holders if name == bound.flow.name]
+        ids += [key.partition(":")[2]] if _kind(key) == bound.flow.entity else []
+        for id_ in dict.fromkeys(ids):
+            known, named = found.setdefault(f"{bound.flow.entity}:{id_}", ([], []))
+            known.append(bound)
+            named.append(forgetting.Named(bound.flow.name, id_, (bound.flow.source, bound.flow.entity)))
+    if not found:
+        raise _unknown(key, [bound for bound in flows if bound.flow.fields])
+    return found
+
+
+def _kind(key: str) -> str:
+    return key.partition(":")[0]
+
+
+def _key_kind(connection: Connection, bound: BoundFlow) -> str:
     from mlconnector.systems import load_system
 
-    kind = key.partition(":")[0]
-    found = []
-    for bound in flows:
-        into = load_system(connection.systems[bound.flow.target].kind).entities[bound.flow.into]
-        if kind == (bound.flow.entity if bound.flow.fields else into.key):
-            found.append(bound)
-    if not found:
-        raise ConfigError(
-            f"no flow knows records by {'their e-mail address' if kind == 'email' else f'a key such as {kind}:…'};"
-            " nothing was erased",
-            hint="the key stands in: mlconnector explain RECORD; for a person: mlconnector forget person:7",
+    return load_system(connection.systems[bound.flow.target].kind).entities[bound.flow.into].key
+
+
+def _unknown(key: str, paired: Sequence[BoundFlow]) -> ConfigError:
+    by_key = " or ".join(dict.fromkeys(f"{bound.flow.entity}:…" for bound in paired))
+    if _kind(key) == "email":
+        return ConfigError(
+            "no flow knows records by their e-mail address, and none is on record with this one; nothing was erased",
+            hint=f"forget them by key ({by_key}): mlconnector forget person:7; the id stands in: mlconnector explain"
+            " RECORD",
         )
-    return found
+    known = f"a key here is {by_key}" if by_key else "give the e-mail address"
+    return ConfigError(
+        f"no flow knows records by a key such as {_kind(key)}:…; nothing was erased", hint=known
+    )
+
+
+def _together(each: Sequence[Erased]) -> Erased:
+    from mlconnector.ledger.forgetting import Erased
+
+    return Erased(
+        tuple(record for one in each for record in one.records),
+        sum(one.attempts for one in each),
+        sum(one.links for one in each),
+    )
 
 
 def _show_undone(common: Common, address: str, flow: str | None, *, was_forgotten: bool) -> None:

@@ -34,7 +34,7 @@ EXITS = {0: "fine", 1: "some records failed", 2: "configuration", 3: "stopped ea
 @click.pass_obj
 def command(common: Common, limit: int) -> int:
     """List the last runs, newest first: what they did, how long they took, how they ended."""
-    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.cli.build import first_step, open_connection, utc_now
     from mlconnector.ledger import Ledger
 
     connection = open_connection(common)
@@ -44,7 +44,7 @@ def command(common: Common, limit: int) -> int:
     if common.json:
         screen.data(runs)
     elif not runs:
-        screen.notice("there was no run yet: mlconnector sync")
+        screen.notice(f"there was no run yet: {first_step(connection)}")
     else:
         _show(screen, [row for run in runs for row in _rows(run)])
     return 0
@@ -62,26 +62,24 @@ def _show(screen: Screen, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _rows(run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """How the run ended, then what each flow did."""
     from mlconnector.cli.moments import short
     from mlconnector.summary import sparse
 
-    first = {
+    columns = ("run", "started", "command", "exit", "ended", "flow", "records", "calls", "seconds", "error")
+    empty = dict.fromkeys(columns)
+    yield {
+        **empty,
         "run": run["id"],
         "started": short(run["started_at"]),
         "command": run["command"],
+        "exit": run["exit_code"],
         "ended": ended(run),
+        "error": run["error"],
     }
-    error = run["error"]
-    for name, flow in (run["flows"] or {"": {}}).items():
-        yield {
-            **first,
-            "flow": name,
-            "records": sparse(flow.get("counts", {})),
-            "calls": flow.get("calls", 0),
-            "seconds": flow.get("seconds", 0),
-            "error": error,
-        }
-        error = ""  # once for each run
+    for name, flow in run["flows"].items():
+        counts = {"flow": name, "records": sparse(flow["counts"])}
+        yield {**empty, "run": run["id"], **counts, "calls": flow["calls"], "seconds": flow["seconds"]}
 
 
 def ended(run: Mapping[str, Any]) -> str:

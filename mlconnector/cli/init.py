@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def command(common: Common, pair: str, output: str | None, other: str | None) ->
 
     The mappings stand in it in full, ready to be changed. A file that is there already is never overwritten.
     """
+    from mlconnector.config import load_connection
     from mlconnector.template import PAIRS, template
 
     if pair not in PAIRS:
@@ -67,7 +69,11 @@ def command(common: Common, pair: str, output: str | None, other: str | None) ->
         return 0
     screen.line(f"wrote {path}")
     then = "look through it" if other else "fill in the systems"
-    screen.notice(f"Next: {then}, then: mlconnector check -c {path}")
+    screen.notice(f"Next: {then}, store the secrets, then check it:")
+    with suppress(ConfigError):  # taken over from another file, something may still have to be mended
+        for name in load_connection(path).secret_names():
+            screen.notice(f"  mlconnector secrets set -c {path} {name}")
+    screen.notice(f"  mlconnector check -c {path}")
     return 0
 
 

@@ -107,8 +107,8 @@ def prune_(common: Common, age: timedelta, dry_run: bool) -> int:
     """Remove old attempts, runs and gone records.
 
     Then the file gets smaller. Records that are there in the source are never removed, however old. Of those that are
-    gone, the ones with a member stay: by them a member that was deleted in the target is not made anew, and an archived
-    one comes back as it was.
+    gone, the ones with a member stay: by them a member that was deleted in the target is not created again, and an
+    archived one comes back as it was.
     """
     from mlconnector.cli.build import open_connection, utc_now
     from mlconnector.cli.state import open_state, refuse_missing

@@ -27,7 +27,9 @@ class Common:
         from mlconnector.report import Screen
 
         if self._screen is None:
-            self._screen = Screen(as_json=self.json, quiet=self.quiet, verbose=self.verbose)
+            self._screen = Screen(
+                as_json=self.json, quiet=self.quiet, verbose=self.verbose, connection=self.connection
+            )
         return self._screen
 
 

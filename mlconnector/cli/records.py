@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from mlconnector.errors import ConfigError, ConnectorError, Rejected
 from mlconnector.ledger import Ledger
 from mlconnector.model import Change, Flow
-from mlconnector.systems.base import Resolves, Source
+from mlconnector.remedies import Naming
+from mlconnector.systems.base import Names, Resolves, Source
+
+if TYPE_CHECKING:
+    from mlconnector.cli.build import Systems
+    from mlconnector.config import BoundFlow, Connection
+
+
+def naming(connection: Connection, bound: BoundFlow) -> Naming:
+    """How commands call the records of a flow."""
+    from mlconnector.cli.build import source_key
+    from mlconnector.systems import load_system
+
+    flow = bound.flow
+    into = load_system(connection.systems[flow.target].kind).entities[flow.into]
+    return Naming(
+        flow.name,
+        by_number=source_key(connection, bound) == "number",
+        entity=flow.entity if flow.fields else "",
+        settle=into.settle,
+    )
 
 
 def find_ids(flow: Flow, ledger: Ledger, source: Source | None, texts: Iterable[str]) -> list[str]:
@@ -22,6 +43,29 @@ def find_ids(flow: Flow, ledger: Ledger, source: Source | None, texts: Iterable[
         if isinstance(source, Resolves):
             found.update((one, None) for one in source.resolve(flow.entity, text))
     return list(found)
+
+
+def ids_by_counterpart(bound: BoundFlow, ledger: Ledger, systems: Systems, text: str) -> list[str]:
+    """Source ids of the records whose counterparts people call so, if the target can tell: a number, a document's."""
+    flow, target = bound.flow, systems.target(bound)
+    ids: Sequence[str] = ()
+    if isinstance(target, Resolves):
+        ids = target.resolve(flow.into, text)
+    elif isinstance(target, Names):
+        key = f"{systems.connected(flow.target).entity(flow.into).key}:{text.strip()}"
+        ids = target.find(flow.into, [key]).get(key, ())
+    linked = ledger.links((flow.target, flow.into), (flow.source, flow.entity), ids)
+    names = filter(None, (flow.name, flow.follows))
+    known = [entry.source_id for name in names for one in ids for entry in ledger.search(name, one)]
+    return list(dict.fromkeys([*(link.id for link in linked.values()), *known]))
+
+
+def id_in_reference(bound: BoundFlow, text: str) -> list[str]:
+    """`PD-4` is deal 4 before it has a document, where the reference is the id."""
+    prefix = str(getattr(bound.options, "reference_prefix", ""))
+    rest = text.strip()[len(prefix) :]
+    is_one = bool(prefix and rest) and text.strip().upper() == f"{prefix}{rest}".upper()
+    return [rest] if is_one and bound.rules.get("reference") == "id" else []
 
 
 def is_there(change: Change) -> bool:

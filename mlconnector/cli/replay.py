@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """
 \b
 Examples:
-  mlconnector replay --failed                        all failed records, fetched anew
+  mlconnector replay --failed                        all failed records, fetched again
   mlconnector replay --failed --since 2026-07-01 --dry-run
   mlconnector replay --record 10000 --flow customers_to_members
 """
@@ -46,7 +46,7 @@ def command(
     since: str | None,
     dry_run: bool,
 ) -> int:
-    """Fetch records anew and send them as they are now, even if they look unchanged.
+    """Fetch records again and send them as they are now, even if they look unchanged.
 
     Choose with --failed, --unknown or --record. --since narrows --failed and --unknown down.
     """
@@ -70,9 +70,14 @@ def command(
     words = ["replay", *(["--failed"] if failed else []), *(["--unknown"] if unknown else [])]
     words += [f"--record ({len(records)})"] if records else []
     words += [f"--flow {name}" for name in flows] + ([f"--since {since}"] if since else [])
-    code = run_flows(common, Order(" ".join(words), flows, dry_run, attended=True), act)
-    if records and not chosen:
-        raise not_found(records)
+    order = Order(
+        " ".join(words),
+        flows,
+        dry_run,
+        attended=True,
+        missing=lambda: not_found(records) if records and not chosen else None,
+    )
+    code = run_flows(common, order, act)
     if not chosen:
         common.screen().notice("there was nothing to replay")
     return code

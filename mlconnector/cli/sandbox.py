@@ -99,8 +99,9 @@ def command(common: Common, /, folder: Path, latency: int, **choices: Any) -> in
 
     Business Central always runs; Mailchimp and Pipedrive do for the pair that has them, or if their port is given.
     They hold realistic and awkward records, and what happens to them is controlled by HTTP: edits, unsubscribes, won
-    deals, faults, the clock. A ready connection file is written into the folder; its state starts anew each time,
-    because the emulators do. No account, no keyring.
+    deals, documents, faults, the clock. What the command prints has examples, and `curl -s URL/_sandbox/do/help` lists
+    every action of an emulator with a call that works. A ready connection file is written into the folder; its state
+    starts anew each time, because the emulators do. No account, no keyring.
     """
     from mlconnector.cli.playground import open_playground
     from mlconnector.cli.stop import stop_on_signals

@@ -38,7 +38,7 @@ class Stopping:
         """Waits, but raises StoppedError as soon as the run has to end."""
         left = seconds if self._end is None else min(seconds, max(0.0, self._end - time.monotonic()))
         if self._event.wait(left) or self.out_of_time():
-            raise StoppedError("the run was asked to end", hint="what is left goes out with the next run")
+            raise StoppedError("the run was asked to end", hint="the next run sends what is left")
 
 
 @contextmanager

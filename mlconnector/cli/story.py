@@ -168,7 +168,7 @@ def _storm(stage: Stage) -> None:
     stage.mail.too_many_signups("fair@litware.contoso.com", on=False)
     stage.say(
         """70000 would be tried again tomorrow by itself. But the newsletter goes out today, and Mailchimp has lifted
-        its limit: what failed is fetched anew from the ERP and sent now."""
+        its limit: what failed is fetched again from the ERP and sent now."""
     )
     stage.run("replay", "--failed")
     stage.expect("it is a member now", _has(stage, "fair@litware.contoso.com"))

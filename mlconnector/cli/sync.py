@@ -62,7 +62,7 @@ Examples:
     "--max-time",
     type=Duration(),
     metavar="DURATION",
-    help="End after so much time; what is in flight settles, the rest goes out with the next run.",
+    help="End after so much time; what is in flight settles, the next run sends the rest.",
 )
 @click.option("--allow-mass-change", is_flag=True, help="Let more records change than the brake allows.")
 @click.pass_obj
@@ -87,7 +87,7 @@ def command(
     record go through the new one.
 
     The first run between two systems that are both full is --adopt: what matches is linked, as both sides are then;
-    what was not linked is said, and waits for the next sync, which makes it new.
+    what was not linked is said, and waits for the next sync, which creates it.
     """
     if full and records:
         raise click.UsageError("--full reads everything and --record some records: give one of them")
@@ -127,14 +127,12 @@ def command(
         attended=bool(records),
         seconds=max_time.total_seconds() if max_time else None,
         monitored=not (dry_run or records or limit),
+        missing=lambda: not_found(records) if records and not found else None,
     )
     if jitter:
         with stop_on_signals() as stopping:
             stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
-    code = _run(common, order, act)
-    if records and not found:
-        raise not_found(records)
-    return code
+    return _run(common, order, act)
 
 
 def _run(common: Common, order: Order, act: Act) -> int:

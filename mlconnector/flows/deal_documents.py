@@ -21,6 +21,7 @@ from mlconnector.flows.deal_lines import (
     Record,
     Total,
     add_up,
+    called,
     price_line,
     read_amount,
     read_lines,
@@ -175,7 +176,7 @@ def _from_lines(deal: Record, lines: list[Record], currency: str, options: Docum
 
 def _check_line(line: Record, currency: str, options: DocumentOptions) -> None:
     """Raises Rejected for a line that a person has to look at."""
-    named = f"line {text(line.get('id'))}"
+    named = called(line)
     if text(line.get("currency")).upper() not in ("", currency):
         raise Rejected(f"{named} is not in {currency}, the deal's currency", code="several-currencies")
     if _is_left_out(line, options):
@@ -185,8 +186,9 @@ def _check_line(line: Record, currency: str, options: DocumentOptions) -> None:
     if line.get("product_variation_id") is not None and options.variations == "hold":
         raise Rejected(f"{named} has a variation of its product", code="variation")
     if not _has_item(line) and options.unknown_product == "hold":
-        product = text(line.get("product_id")) or "(none)"
-        raise Rejected(f"{named}: product {product} has no code, and so no item", code="unknown-product")
+        product = text(line.get("product_id"))
+        why = f"its product (id {product}) has no code" if product else "it has no product"
+        raise Rejected(f"{named}: {why}, and so no item", code="unknown-product")
 
 
 def _discounts(deal: Record) -> list[Record]:

@@ -21,6 +21,8 @@ FINEST = Decimal("0.00001")
 """Quantities, unit prices and percentages have five decimals in Business Central."""
 _LARGEST = Decimal(10**10)
 _MOST_TAX = Decimal(1000)
+_SHOWN = 60
+"""Characters of a name in a reason."""
 _PLACES = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF", "XPF"), 0),
     **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
@@ -84,13 +86,17 @@ def read_amount(
     amount = None if found is None else Decimal(found)
     if amount is None or not least <= amount <= most:
         raise Rejected(
-            f"the {what} of {_named(record)} is no amount that can be reckoned with", code="bad-amount"
+            f"the {what} of {called(record)} is no amount that can be reckoned with", code="bad-amount"
         )
     return amount
 
 
-def _named(record: Record) -> str:
-    return f"line {text(record.get('id'))}" if "product_id" in record else "the deal"
+def called(record: Record) -> str:
+    """A line by its number and its product's name, in a sentence."""
+    if "product_id" not in record:
+        return "the deal"
+    name = text(record.get("name"))
+    return f"line {text(record.get('id'))}{f' ({name[:_SHOWN]})' if name else ''}"
 
 
 def price_line(line: Record, unit: Decimal) -> Priced:
@@ -114,7 +120,7 @@ def price_line(line: Record, unit: Decimal) -> Priced:
         percent = rounded(off, FINEST)
         discount = rounded(whole * percent / HUNDRED, unit)
     if (percent or 0) > HUNDRED or (percent is None and discount > max(whole, ZERO)):
-        raise Rejected(f"the discount of {_named(line)} is more than its price", code="discount-out-of-range")
+        raise Rejected(f"the discount of {called(line)} is more than its price", code="discount-out-of-range")
     net = whole - discount
     gross = rounded(net * factor, unit)
     if method == "inclusive":

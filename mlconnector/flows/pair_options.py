@@ -18,7 +18,7 @@ LONGEST_REFERENCE = 35
 Conflict = Annotated[
     Literal["source", "target", "newest", "hold"],
     Meta(
-        description="which side keeps a field that was changed on both since they were last in step;"
+        description="which side keeps a field that was changed on both since the last sync of the two;"
         " hold: the record waits for a person"
     ),
 ]

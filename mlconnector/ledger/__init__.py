@@ -403,13 +403,22 @@ class Ledger(Store):
         return found
 
     def reasons(self, flow: str) -> list[dict[str, Any]]:
-        """What waits and why: status, code, one reason, how many, the next attempt; most frequent first."""
+        """What waits and why, most frequent first: status, code, how many, the next attempt, and of the first of these
+        records its id, name and reason."""
+        alike = "(PARTITION BY status, code)"
         return self._dicts(
-            "SELECT status, code, min(reason) AS reason, count(*) AS records, min(retry_at) AS retry_at,"
-            " min(coalesce(nullif(name, ''), source_id)) AS example FROM ledger WHERE flow = ? AND status <> 'done'"
-            " GROUP BY status, code ORDER BY count(*) DESC, code",
+            "SELECT status, code, reason, records, retry_at, source_id, name FROM (SELECT status, code, reason,"  # noqa: S608 - no value in it
+            f" source_id, name, count(*) OVER {alike} AS records, min(retry_at) OVER {alike} AS retry_at,"
+            " row_number() OVER (PARTITION BY status, code ORDER BY coalesce(nullif(name, ''), source_id), source_id)"
+            " AS place FROM ledger WHERE flow = ? AND status <> 'done')"
+            " WHERE place = 1 ORDER BY records DESC, code",
             (flow,),
         )
+
+    def open_records(self, flow: str) -> list[LedgerEntry]:
+        """Those that are not settled (OPEN), by code and name."""
+        found = self.entries(flow, self.unsettled(flow))
+        return sorted(found.values(), key=lambda one: (one.code, one.name, one.source_id))
 
     # links between systems
 

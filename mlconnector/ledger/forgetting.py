@@ -6,13 +6,14 @@ import hashlib
 import logging
 import os
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mlconnector.errors import Stop
 from mlconnector.ledger import links as linking
 from mlconnector.ledger import upkeep
+from mlconnector.ledger.links import End
 
 if TYPE_CHECKING:
     from mlconnector.ledger import Ledger
@@ -27,6 +28,7 @@ _KEYED = """
 SELECT flow, source_id, name, target_id, target_key, wants, tried FROM ledger
 WHERE (?1 IS NULL OR flow = ?1) AND coalesce(target_key, wants, tried) IS NOT NULL
 """
+_NAMED = "SELECT flow, source_id, name, target_id FROM ledger WHERE flow = ? AND source_id = ?"
 _EMPTY = """
 UPDATE ledger SET status = 'skipped', code = 'forgotten', reason = ?, updated_at = ?, owns = 0, attempts = 0, name = '',
     target_key = NULL, target_id = NULL, digest = NULL, retry_at = NULL, source_modified = NULL, wants = NULL,
@@ -38,6 +40,15 @@ _UNPART = "DELETE FROM parted WHERE flow = ? AND ((source_id = ? AND live = 0) O
 _UNPART_KEY = "DELETE FROM parted WHERE (?1 IS NULL OR flow = ?1) AND lower(key) = ?2"
 _Row = tuple[str, str, str, str | None]
 """Flow, source id, name, target id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A record that a key such as `person:7` means, whatever is on record of it; `end` is its system and entity."""
+
+    flow: str
+    source_id: str
+    end: End
 
 
 class Forgotten:
@@ -69,23 +80,30 @@ def forgotten_keys(db: sqlite3.Connection, flow: str) -> Forgotten:
     return Forgotten(_salt(db), frozenset(row[0] for row in rows)) if rows else Forgotten(b"", frozenset())
 
 
-def forget(ledger: Ledger, key: str, flow: str | None = None) -> Erased:
+def forget(ledger: Ledger, key: str, flow: str | None = None, named: Sequence[Named] = ()) -> Erased:
     """Erases the person with this target key (lower-cased) in one flow or in all, and keeps the key's hash.
 
-    A record is the person's if the key is its target key, former or not, the one it waits for, or one it was on its
-    way to. All that is known of it goes, another key as well: that may be an older address of the same person. What
-    stays is the source id with `skipped: forgotten`. Call `clear` next. Raises Stop.
+    A record is the person's if it is `named`, or if the key is its target key, former or not, the one it waits for,
+    or one it was on its way to. All that is known of it goes, another key as well: that may be an older address of
+    the same person. What stays is the source id with `skipped: forgotten`. Call `clear` next. Raises Stop.
     """
     db, at = ledger._db, ledger._stamp()
     db.execute("PRAGMA secure_delete = ON")
     with ledger._transaction():
-        erased = _erase(db, _rows_of(db, key, flow), at)
+        rows = dict.fromkeys([*_rows_of(db, key, flow), *_rows_named(db, named)])
+        erased = _erase(db, list(rows), at)
+        links = sum(linking.forget_end(db, one.end, one.source_id) for one in named)
         db.execute(_UNPART_KEY, (flow, key))
         db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (_SALT, os.urandom(16).hex()))
         row = (flow or "", _hash(key, _salt(db)), at)
         db.execute("INSERT OR IGNORE INTO forgotten VALUES (?, ?, ?)", row)
         db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_TO_CLEAR, at))
-    return erased
+    return replace(erased, links=erased.links + links)
+
+
+def holders(ledger: Ledger, key: str, flow: str | None = None) -> list[tuple[str, str]]:
+    """The records, as flow and source id, of which this key is on record, in one flow or in all."""
+    return [(row[0], row[1]) for row in _rows_of(ledger._db, key, flow)]
 
 
 def _erase(db: sqlite3.Connection, rows: Sequence[_Row], at: str) -> Erased:
@@ -142,6 +160,10 @@ def _rows_of(db: sqlite3.Connection, key: str, flow: str | None) -> list[_Row]:
         for row in db.execute(_KEYED, (flow,))
         if key in "\n".join(filter(None, row[4:])).lower().split("\n")
     ]
+
+
+def _rows_named(db: sqlite3.Connection, named: Iterable[Named]) -> list[_Row]:
+    return [row for one in named for row in db.execute(_NAMED, (one.flow, one.source_id))]
 
 
 def _salt(db: sqlite3.Connection) -> bytes:

@@ -20,6 +20,10 @@ ON CONFLICT (system, entity, other_system, other_entity, id) DO UPDATE SET
 """
 _PART = f"DELETE FROM links WHERE {_ENDS} AND (id = ?) <> (other_id = ?)"  # noqa: S608 - no value in it
 _UNLINK = "DELETE FROM links WHERE (id = ?1 AND other_id = ?2) OR (id = ?2 AND other_id = ?1)"
+_UNLINK_END = """
+DELETE FROM links WHERE (system = ?1 AND entity = ?2 AND id = ?3)
+    OR (other_system = ?1 AND other_entity = ?2 AND other_id = ?3)
+"""
 _LOOK_UP = 500
 
 
@@ -64,6 +68,11 @@ def store(db: sqlite3.Connection, here: End, there: End, pairs: Iterable[Pair]) 
 def forget(db: sqlite3.Connection, id_: str, other_id: str | None) -> int:
     """Takes away the link between two records; how many there were."""
     return db.execute(_UNLINK, (id_, other_id)).rowcount
+
+
+def forget_end(db: sqlite3.Connection, end: End, id_: str) -> int:
+    """Takes away every link of one record; how many there were."""
+    return db.execute(_UNLINK_END, (*end, id_)).rowcount
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -85,7 +85,7 @@ def prune(ledger: Ledger, before: str) -> Pruned:
       counterpart, as that of a record that was never sent. Such a row decides nothing.
 
     The other rows of gone records stay however old they are, and so does what is known of removed counterparts
-    (`parted`). The target id is what keeps a member from being made anew that was deleted in the target meanwhile;
+    (`parted`). The target id is what keeps a member from being created again that was deleted in the target meanwhile;
     the memo is how an archived member comes back as it was; the key is where the member is looked for. A record comes
     back when somebody unblocks it, restores the source, or grants a permission that was lost.
     """

@@ -105,7 +105,7 @@ class Requires(Protocol):
 
 @runtime_checkable
 class Resolves(Protocol):
-    """A source that knows its records by what people call them."""
+    """A source, or a target, that knows its records by what people call them."""
 
     def resolve(self, entity: str, text: str) -> Sequence[str]:
         """Ids of the records that a person means by `text`: a number, an id, an e-mail address."""
@@ -118,6 +118,15 @@ class Names(Protocol):
 
     def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
         """What people call these records, by id: a number, never a person's name."""
+        ...
+
+
+@runtime_checkable
+class Tells(Protocol):
+    """A target that can say how a record of its own stands, for whoever asks what became of it."""
+
+    def tell(self, entity: str, id: str) -> Mapping[str, str]:
+        """`document`, `stands`, `customer` and `total` in words; empty if it is not there. Raises ConnectorError."""
         ...
 
 

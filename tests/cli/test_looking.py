@@ -126,7 +126,15 @@ def test_history_lists_the_last_runs_first(synced: World) -> None:
     assert [(run["command"], run["exit_code"]) for run in runs] == [("sync --full", 0), ("sync", 1)]
     assert len(synced.json("history", "--limit", "1")) == 1
     shown = synced.run("history").stdout
-    assert 'ended="some records failed"' in shown and "1 created, 2 skipped, 1 failed" in shown
+    assert 'exit=1 ended="some records failed"' in shown and "1 created, 2 skipped, 1 failed" in shown
+    assert shown.count("some records failed") == 1, "of the run, not of each flow"
+
+
+def test_a_run_for_a_record_that_nobody_knows_is_in_the_history_with_its_exit_code(synced: World) -> None:
+    for words in (["sync", "--record", "nobody"], ["replay", "--record", "nobody"]):
+        assert synced.run(*words).exit_code == 2
+    assert [run["exit_code"] for run in synced.json("history")][:2] == [2, 2]
+    assert "no flow knows a record nobody" in synced.run("status").stdout
 
 
 @pytest.fixture
@@ -151,7 +159,7 @@ def test_status_says_when_and_why_the_last_run_ended_early(refused: World) -> No
 def test_history_has_a_place_of_its_own_for_an_error(refused: World) -> None:
     last, first = refused.run("history").stdout.splitlines()[:2]
     assert ' error="the keyring (keyring.backends.fail.Keyring) does not serve' in last
-    assert " records=- " in last and "error=" not in first
+    assert "records=" not in last and "error=" not in first
     assert "does not serve" in refused.json("history")[0]["error"]
 
 
@@ -197,7 +205,7 @@ def test_explain_by_address_finds_all_who_have_it_and_who_owns_it(synced: World)
 def test_explain_says_why_a_record_is_left_out_or_failed(synced: World) -> None:
     assert "mapping    leaves it out: missing-email" in synced.run("explain", "10001").stdout
     shown = synced.run("explain", "10002").stdout
-    assert "stands     failed since" in shown and "fake-address" in shown
+    assert "status     failed since" in shown and "fake-address" in shown
     assert "next       Correct its e-mail address in the source." in shown
 
 
@@ -225,7 +233,7 @@ def test_explain_without_its_secrets_shows_the_state_file_and_says_what_is_missi
     result = synced.run("explain", record, env={"MLCONNECTOR_SECRET_ERP_CLIENT_SECRET": None})
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.startswith("customers_to_members: 10000\n")
-    assert "stands     done" in result.stdout and "attempts   1" in result.stdout
+    assert "status     done" in result.stdout and "attempts   1" in result.stdout
     (line, *_) = [line for line in result.stdout.splitlines() if line.startswith("  now ")]
     assert "what the mapping gives is missing, because the source could not be asked: the keyring" in line
 

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -249,7 +250,7 @@ def test_counts_and_reasons(ledger: Ledger) -> None:
     store(ledger, sent("d", "k2", "failed", code="refused", reason="no", retry_at=START))
     assert ledger.counts("f") == {"done": 1, "skipped": 2, "failed": 1} and ledger.count_done("f") == 1
     first, second = ledger.reasons("f")
-    assert (first["code"], first["records"], first["example"]) == ("missing-email", 2, "b")
+    assert (first["code"], first["records"], first["source_id"]) == ("missing-email", 2, "b")
     assert (second["status"], second["retry_at"]) == ("failed", "2026-07-01T08:00:00.000Z")
 
 
@@ -513,3 +514,10 @@ def test_a_file_that_is_damaged_stops_the_reader_with_one_sentence(path: Path, c
 def test_a_mistake_of_the_program_is_not_blamed_on_the_file(ledger: Ledger) -> None:
     with pytest.raises(sqlite3.ProgrammingError), ledger:
         ledger._db.execute("SELECT ?")
+
+
+def test_a_reason_is_that_of_the_record_that_is_named_with_it(ledger: Ledger) -> None:
+    for id_, name, reason in (("1", "Alpha", "zinc is missing"), ("2", "Beta", "a name is missing")):
+        store(ledger, replace(settled(id_, "failed", code="refused", reason=reason), name=name))
+    (row,) = ledger.reasons("f")
+    assert (row["name"], row["reason"], row["records"]) == ("Alpha", "zinc is missing", 2)

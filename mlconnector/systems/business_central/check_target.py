@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from mlconnector.errors import ConfigError, ConnectorError
@@ -12,7 +13,7 @@ from mlconnector.systems.base import failed
 from mlconnector.systems.business_central.api import RECORD, Api, decode_row, read_page
 from mlconnector.systems.business_central.dialects import V2
 from mlconnector.systems.business_central.find import contacts_of
-from mlconnector.systems.business_central.verdict import SYSTEM
+from mlconnector.systems.business_central.verdict import READS, SYSTEM, WRITES
 
 _SETS: Mapping[str, Sequence[str]] = {
     "customer": ("customers", "countriesRegions", "currencies"),
@@ -42,6 +43,12 @@ def find_target_problems(api: Api, flow: Flow) -> Iterator[Finding]:
     yield Finding("ok", flow.name, f"{', '.join(_SETS.get(flow.into, ()))} can be read")
     if flow.into == "contact":
         yield from _company_contacts(api, flow)
+
+
+def as_writer(finding: Finding) -> Finding:
+    """What is missing to read is missing to write as well: one permission set is enough for both."""
+    remedy = finding.remedy.replace(READS, WRITES).replace("may read ", "may read and write ")
+    return replace(finding, remedy=remedy) if READS in finding.remedy else finding
 
 
 def wrong_currency(api: Api, flow: Flow, options: Any) -> ConfigError | None:

@@ -19,6 +19,7 @@ from mlconnector.systems.business_central.batch import carry_out
 from mlconnector.systems.business_central.codes import Codes
 from mlconnector.systems.business_central.find import DOCUMENT_LENGTH, DOCUMENT_SETS, Finder, rows_where
 from mlconnector.systems.business_central.lines import Line, LineChange, line_changes, read_lines
+from mlconnector.systems.business_central.look import documents_called, tell_document
 from mlconnector.systems.business_central.state import (
     LINES,
     Document,
@@ -86,6 +87,14 @@ class DocumentWriter:
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Ids by `document:<external document number>`, among drafts and posted ones; see Finder.find."""
         return Finder(self._api).find(entity, keys)
+
+    def resolve(self, entity: str, text: str) -> Sequence[str]:
+        """Ids by the document's own number; see Resolves."""
+        return documents_called(self._api, text.strip())
+
+    def tell(self, entity: str, id: str) -> Mapping[str, str]:
+        """How a document stands; see Tells."""
+        return tell_document(self._api, id)
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One chunk; see Target. Its documents are written one after the other."""

@@ -30,6 +30,7 @@ from mlconnector.systems.business_central.emulator_changes import create
 from mlconnector.systems.business_central.emulator_company import Company, LateEdit, as_sent, shown
 from mlconnector.systems.business_central.emulator_controls import Controls
 from mlconnector.systems.business_central.emulator_entities import COMPANIES, ENTITIES
+from mlconnector.systems.business_central.emulator_examples import EXAMPLES
 from mlconnector.systems.business_central.emulator_field import Entity
 from mlconnector.systems.business_central.emulator_login import Login, entra_fault
 from mlconnector.systems.business_central.emulator_odata import (
@@ -316,6 +317,10 @@ class BusinessCentral(Emulator):
             return self._routes.company(name)
         except Problem as problem:
             raise KeyError(problem.message) from None
+
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """See Emulator."""
+        return EXAMPLES
 
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
         """`POST /_sandbox/do/<name>` with `{"entity": "customers", "number": "10000", "fields": {…}}` and the like."""

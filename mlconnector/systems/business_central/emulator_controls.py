@@ -68,6 +68,7 @@ class Controls:
             "renumber": lambda data: bc.renumber(*_named(data), data["to"], company=data.get("company")),
             "delete": lambda data: bc.delete(*_named(data), company=data.get("company")),
             "row": lambda data: bc.row(*_named(data), company=data.get("company")),
+            "rows": self._rows,
             "balance": self._balance,
             "stamp": self._stamp,
             "late-edit": self._late_edit,
@@ -84,6 +85,12 @@ class Controls:
         return lambda data: call(
             *(data[word] for word in words), company=data.get("company"), **data.get("fields", {})
         )
+
+    def _rows(self, data: Mapping[str, Any]) -> Any:
+        """All records of a set, with these fields only if any are named."""
+        rows = self._emulator.rows(data["entity"], company=data.get("company"))
+        wanted = data.get("fields")
+        return [_plain({name: row.get(name) for name in wanted} if wanted else row) for row in rows]
 
     def _balance(self, data: Mapping[str, Any]) -> Any:
         entity, number = data.get("entity", "customers"), data["number"]

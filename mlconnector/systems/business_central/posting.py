@@ -12,6 +12,7 @@ from decimal import Decimal
 from mlconnector.errors import Later, Rejected, Stop, Uncertain
 from mlconnector.model import Outcome, Status, Step, Tools
 from mlconnector.systems.business_central.api import Api, Part
+from mlconnector.systems.business_central.look import documents_called, tell_document
 from mlconnector.systems.business_central.state import (
     Document,
     find_invoice_of,
@@ -39,6 +40,14 @@ class PostingWriter:
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Nothing: whether a document was posted is seen from the document itself."""
         return {}
+
+    def resolve(self, entity: str, text: str) -> Sequence[str]:
+        """Ids by the document's own number; see Resolves."""
+        return documents_called(self._api, text.strip())
+
+    def tell(self, entity: str, id: str) -> Mapping[str, str]:
+        """How a document stands; see Tells."""
+        return tell_document(self._api, id)
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One chunk; see Target. One document after the other."""

@@ -21,6 +21,7 @@ from mlconnector.systems.business_central import Settings
 from mlconnector.systems.business_central.api import RECORD, URL_LENGTH, Api, Page, read_page
 from mlconnector.systems.business_central.check import find_problems
 from mlconnector.systems.business_central.check_target import (
+    as_writer,
     find_currency_problems,
     find_target_problems,
     leads_here,
@@ -78,7 +79,8 @@ class BusinessCentral:
         if self._api.dialect.pages:
             return self._check_pages(bound)
         found = find_problems(self._api, self._settings, self._tools.now, bound)
-        return chain(found, find_currency_problems(self._api, flows))
+        problems = chain(found, find_currency_problems(self._api, flows))
+        return map(as_writer, problems) if any(leads_here(self._api, flow) for flow in bound) else problems
 
     def require(self, flow: Flow, options: Any) -> None:
         """See Requires: the currency of a flow of items is the company's own."""

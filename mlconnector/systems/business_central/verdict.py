@@ -13,6 +13,8 @@ from mlconnector.errors import AuthError, ConfigError, Rejected, mask_addresses
 from mlconnector.http import Again, Answer, throttled, unexpected
 
 SYSTEM = "business_central"
+READS, WRITES = "D365 READ", "D365 BUS FULL ACCESS"
+"""Permission sets of the base application that are enough."""
 SET_SECRET = "mlconnector secrets set CONNECTION SYSTEM.client_secret"  # noqa: S105 - the command, not a secret
 _SET_PASSWORD = "mlconnector secrets set CONNECTION SYSTEM.password"  # noqa: S105
 
@@ -300,7 +302,7 @@ def _no_permission(answer: Answer, code: str, text: str, request_id: str, login:
     what = (found["table"] or found["page"]).strip() if found else ""
     who = "the app" if login == "entra" else "the user"
     page = "Microsoft Entra applications" if login == "entra" else "Users"
-    right, example = ("read", "D365 READ") if answer.method == "GET" else ("write", "D365 BUS FULL ACCESS")
+    right, example = ("read", READS) if answer.method == "GET" else ("write", WRITES)
     return AuthError(
         f"{SYSTEM}: {who} has no permission{f' on {what}' if what else ''} ({code or answer.status})",
         hint=f'on the page "{page}" give {who} a permission set that may {right}'

@@ -160,7 +160,7 @@ class RecordWriter:
             values = {name: value for name, value in draft.values.items() if not is_blank(value)}
             return Merge(values)
         if row is None:
-            reason = "its counterpart is not there any more; it is not made anew"
+            reason = "its counterpart is not there any more; it is not created again"
             return Outcome("failed", step.target_id, code="counterpart-gone", reason=reason)
         if entity == "customer" and (against := find_contradiction(step, draft.values, row)):
             reason = f"customer {row['number']} matches, but {against}; nothing was written"
@@ -215,7 +215,7 @@ class RecordWriter:
         if not draft.id and error.code == "key-exists":
             return _number_taken(draft.step, error)
         if draft.id and error.code == "not-found":
-            reason = "its counterpart is not there any more; it is not made anew"
+            reason = "its counterpart is not there any more; it is not created again"
             return Outcome("failed", draft.id, "counterpart-gone", reason, request_id=error.request_id)
         return refused(draft.step, error)
 

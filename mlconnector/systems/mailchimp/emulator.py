@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import mlconnector.systems.mailchimp.emulator_persons as persons
 from mlconnector.sandbox import Clock, Emulator, Reply, Request, html_reply, json_reply
 from mlconnector.systems.mailchimp.emulator_errors import BY_STATUS, NAMED, Problem, named, not_found
+from mlconnector.systems.mailchimp.emulator_examples import EXAMPLES
 from mlconnector.systems.mailchimp.emulator_members import ADMIN_REASON
 from mlconnector.systems.mailchimp.emulator_merge import STANDARD
 from mlconnector.systems.mailchimp.emulator_query import Walks
@@ -313,6 +314,10 @@ class Mailchimp(Emulator):
             return super().control(request)
         except Problem as problem:
             return json_reply(400, {"error": problem.detail})
+
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """See Emulator."""
+        return EXAMPLES
 
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
         """`POST /_sandbox/do/<name>` with `{"list": name or id, "email": …}` and what else the method takes."""

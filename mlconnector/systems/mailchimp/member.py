@@ -220,7 +220,7 @@ class Draft:
 
     def interrupted(self, member: Member | BulkMember, error: ConnectorError, now: datetime) -> Outcome:
         """It was written, but what belongs to it (tags) could not be: it is linked, and taken up again."""
-        ours = None if self.is_known else member  # a known member that was made anew is none of ours
+        ours = None if self.is_known else member  # a known member that was created again is none of ours
         return Outcome(
             "failed",
             target_id=self.target_id(member.id or self.hash) if ours else self.step.target_id,

@@ -28,7 +28,8 @@ class Pipedrive:
         self._settings = settings
         self._tools = tools
         self._api = Api(settings, secrets, tools)
-        self._definitions = {kind: Definitions(self._api, kind, tools.now) for kind in PLURAL}
+        alias = tools.called.rpartition(" ")[2]
+        self._definitions = {kind: Definitions(self._api, kind, tools.now, alias) for kind in PLURAL}
 
     def entity(self, name: str) -> Entity:
         """Nothing about an entity depends on the settings."""

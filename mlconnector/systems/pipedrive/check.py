@@ -106,9 +106,11 @@ def _check_flow(api: Api, definitions: Mapping[str, Definitions], flow: Flow) ->
         api.page(path, {"limit": "1"})
     names = custom_names(flow.paths if reads else flow.fields)
     known = definitions[kind]
-    troubles = [known.trouble(name) for name in names]
-    yield from (Finding("error", flow.name, message, hint) for message, hint in troubles if message)
-    if not any(message for message, _ in troubles):
+    troubles = [(*known.trouble(name), f"{CUSTOM}{name}") for name in names]
+    yield from (
+        Finding("error", flow.name, message, hint, reads) for message, hint, reads in troubles if message
+    )
+    if not any(message for message, _, _ in troubles):
         named = f", custom fields {', '.join(names)}" if names else ""
         yield Finding("ok", flow.name, f"{PLURAL[kind]} can be read{named}")
     yield from _same_names(flow, known)

@@ -15,6 +15,7 @@ from typing import Any
 import mlconnector.systems.pipedrive.emulator_seed as seeds
 from mlconnector.sandbox import Clock, Emulator, Reply, Request, json_reply
 from mlconnector.systems.pipedrive.emulator_errors import Problem, gateway, out_of_scope
+from mlconnector.systems.pipedrive.emulator_examples import EXAMPLES
 from mlconnector.systems.pipedrive.emulator_login import CLIENT_ID, CLIENT_SECRET, SCOPES, Caller, Login
 from mlconnector.systems.pipedrive.emulator_people import People
 from mlconnector.systems.pipedrive.emulator_routes import Route, find_route
@@ -144,12 +145,9 @@ class Pipedrive(Emulator):
 
     # control
 
-    def control(self, request: Request) -> Reply:
-        """As in the base; what a person could not do either is a 400."""
-        try:
-            return super().control(request)
-        except Problem as problem:
-            return json_reply(400, {"error": problem.text})
+    def examples(self) -> Mapping[str, Mapping[str, Any]]:
+        """See Emulator."""
+        return EXAMPLES
 
     def actions(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
         """`POST /_sandbox/do/<name>` with the arguments of the method of `People` by name."""

@@ -53,7 +53,8 @@ class Field(msgspec.Struct, frozen=True):
 class Definitions:
     """The fields of one kind of record; asked for when first needed, once a run unless something unknown appears."""
 
-    def __init__(self, api: Api, kind: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, api: Api, kind: str, now: Callable[[], datetime], alias: str = "SYSTEM") -> None:
+        self._alias = alias
         self._api = api
         self._now = now
         self._lock = threading.Lock()
@@ -113,11 +114,13 @@ class Definitions:
                 f"{len(found)} custom fields of the {self.kind} are called {name!r}",
                 f"name the one you mean by its key: {codes}",
             )
-        near = get_close_matches(name, [one.field_name for one in self.custom], 1, 0.6)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
+        by_lower = {one.field_name.lower(): one.field_name for one in self.custom}
+        near = [repr(by_lower[one]) for one in get_close_matches(name.lower(), by_lower, 3, 0.5)]
+        alike = f"; names that are alike: {', '.join(near)}" if near else ""
         return (
-            f"the {self.kind} has no custom field {name!r}{meant}",
-            f"correct {CUSTOM}{name} in the flow's map; keys stay the same when a field is renamed",
+            f"the {self.kind} has no custom field {name!r}{alike}",
+            f"correct {CUSTOM}{name} in the flow's map, or make the field in Pipedrive; mlconnector fields"
+            f" {self._alias}.{self.kind} lists those there are",
         )
 
     def described(self) -> list[FieldInfo]:

@@ -1,4 +1,4 @@
-"""A contact is one person through any change of address: nobody is made anew, no opt-out is left behind."""
+"""A contact is one person through any change of address: nobody is created again, no opt-out is left behind."""
 
 from __future__ import annotations
 

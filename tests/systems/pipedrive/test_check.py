@@ -56,7 +56,10 @@ def test_an_unknown_custom_field_is_an_error_with_what_was_probably_meant(client
         back("organization", "custom_fields.ERP numbr"),
     ):
         (problem,) = [found for found in check(client, one) if found.level == "error"]
-        assert problem.where == one.name and "did you mean 'ERP number'" in problem.message
+        assert problem.where == one.name and problem.message.endswith("that are alike: 'ERP number'")
+        assert "mlconnector fields SYSTEM.organization" in problem.remedy, (
+            "a name that is alike may be another"
+        )
 
 
 def test_fields_that_share_a_name_are_warned_of_and_an_error_where_they_are_mapped(client: Client) -> None:

@@ -83,7 +83,7 @@ def test_a_renamed_field_is_still_found_by_its_key_and_no_more_by_its_name(clien
 
 
 def test_a_name_nearly_right_says_what_was_probably_meant(client: Client) -> None:
-    with pytest.raises(ConfigError, match="did you mean 'ERP number'"):
+    with pytest.raises(ConfigError, match="names that are alike: 'ERP number'"):
         custom(client, "ERP-number")
 
 

@@ -149,7 +149,7 @@ def test_a_value_that_does_not_fit_fails_with_a_code(client: Client, body: dict[
 def test_what_cannot_be_written_is_a_matter_of_the_map(client: Client) -> None:
     with pytest.raises(ConfigError, match="'nmae'"):
         client.one(create({"name": "A", "nmae": "B"}))
-    with pytest.raises(ConfigError, match="did you mean 'Region'"):
+    with pytest.raises(ConfigError, match="names that are alike: 'Region'"):
         client.one(create({"name": "A", "custom_fields.Regions": "B"}))
 
 
