@@ -77,7 +77,9 @@ class Mapped:
     `key` is the natural key in the target (`email:anna@nordkran.se`, lower-cased). `digest` (16 bytes) covers
     `body` but none of the names in `create_only`, which a target uses for a record it has to create and ignores
     otherwise. `match` are keys under which a counterpart may be there already (`number:10000`, `tax:SE55…`): the first
-    of them that finds any decides; without them `key` does. Both are for targets that do not upsert.
+    of them that finds any decides; without them `key` does. Both are for targets that do not upsert. `cut` are names
+    of texts that fill their field in the source: what goes on behind them in the target is the same text. `notes` say
+    what was done to the record on its way, each a code and a sentence without personal data.
     """
 
     key: str
@@ -86,6 +88,8 @@ class Mapped:
     refs: tuple[Ref, ...] = ()
     create_only: frozenset[str] = frozenset()
     match: tuple[str, ...] = ()
+    cut: frozenset[str] = frozenset()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @value

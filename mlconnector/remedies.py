@@ -94,6 +94,8 @@ REMEDIES = {
     "clipped": "Shorten the value in the source; what does not fit is cut.",
     "cleaned": "Correct the value in the source; what cannot be used in it was left out.",
     "unknown-country": "Correct the country in the source, or add it to Countries/Regions.",
+    "address-in-one-line": "Choose the address in Pipedrive from what it proposes, so that it knows the parts; or write"
+    " it in Business Central by hand.",
     "unknown-currency": "Correct the currency in the source, or add it to Currencies; then: {replay}",
     "unknown-reference": "Add the code that is named to Business Central, or correct it in the source; then: {replay}",
     "too-long": "Shorten the value in the source (or set too_long: clip); it is then sent by itself.",

@@ -29,9 +29,9 @@ def sync(loop: PairLoop) -> None:
     loop.pass_time(700)
 
 
-def towns(loop: PairLoop) -> tuple[str, str]:
+def towns(loop: PairLoop, place: int = -1) -> tuple[str, str]:
     """Here and there."""
-    (customer,) = loop.erp.rows("customers")
+    customer = loop.erp.rows("customers")[place]
     return loop.people.record("organization", 1)["address"]["locality"], customer["city"]
 
 
@@ -50,6 +50,43 @@ def test_it_comes_back_too_after_it_was_changed_in_pipedrive(loop: PairLoop) -> 
     loop.erp.edit("customers", number, city="Lund")
     sync(loop)
     assert towns(loop) == ("Lund", "Lund")
+
+
+def test_of_an_address_only_what_was_changed_in_business_central_comes_back() -> None:
+    whole = {"value": "Main St 21, Ulm", "route": "Main St", "street_number": "21", "country": "Germany"}
+    with closing(PairLoop()) as loop:
+        loop.add_organization(
+            "Nordkran AB", address={**whole, "locality": "Unterschleissheim am Riedmoos bei Ulm"}
+        )
+        sync(loop)
+        number = loop.erp.rows("customers")[0]["number"]
+        loop.erp.edit("customers", number, postalCode="89073")
+        for how in ("sync", "full", "full"):
+            loop.run(how)
+            loop.pass_time(700)
+        assert loop.erp.row("customers", number)["addressLine1"] == "Main St 21"
+        found = loop.people.record("organization", 1)["address"]
+        assert (found["street_number"], found["country"], found["postal_code"]) == ("21", "Germany", "89073")
+        assert found["locality"].endswith("bei Ulm"), "what was cut on its way is not cut here"
+        loop.erp.edit("customers", number, addressLine1="Main St 23")
+        sync(loop)
+        sync(loop)
+        assert loop.erp.row("customers", number)["addressLine1"] == "Main St 23"
+        found = loop.people.record("organization", 1)["address"]
+        assert (found["route"], found["street_number"]) == ("Main St 23", None)
+
+
+def test_an_address_in_one_line_does_not_empty_that_of_a_customer(loop: PairLoop) -> None:
+    loop.people.edit("organization", 1, address={"value": "Other Road 5, 10115 Berlin"})
+    loop.add_organization("Sydkran AB", address={"value": "Hamngatan 1, Lund"})
+    sync(loop)
+    rows = {row["displayName"]: (row["addressLine1"], row["city"]) for row in loop.erp.rows("customers")}
+    assert rows == {"Nordkran AB": ("", "Ulm"), "Sydkran AB": ("Hamngatan 1, Lund", "")}
+    entries = loop.entries("organizations_to_customers", ["1", "2"]).values()
+    assert {(entry.status, entry.code) for entry in entries} == {("done", "address-in-one-line")}
+    loop.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(loop)
+    assert towns(loop, 0) == ("Lund", "Lund")
 
 
 def test_a_link_by_hand_holds_although_the_former_counterpart_changes(loop: PairLoop) -> None:

@@ -95,7 +95,8 @@ class RecordWriter:
         except Rejected as error:
             outcomes[step.source_id] = refused(step, error)
             return None
-        return Draft(step, fitted.values, fitted.notes)
+        said = tuple(Note(code, sentence) for code, sentence in step.mapped.notes)
+        return Draft(step, fitted.values, (*said, *fitted.notes))
 
     # contacts
 
