@@ -43,8 +43,8 @@ REMEDIES = {
     "key-released": "Nothing to do: it goes out with the next run.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
-    "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct the number"
-    " that is wrong, then: {replay}",
+    "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct what is"
+    " wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
     "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
     "no-match": "Nothing to do: the next sync makes it new.",

@@ -111,10 +111,10 @@ class RecordWriter:
         kept: list[Draft] = []
         for draft in drafts:
             customer = wanted[id(draft)]
-            if customer and not companies.get(customer):
+            if customer and not companies.get(customer) and draft.step.action != "link":
                 outcomes[draft.step.source_id] = _no_company_contact(draft.step)
             elif customer:
-                kept.append(_in_company(draft, companies[customer]))
+                kept.append(_in_company(draft, companies.get(customer, "")))
             else:
                 kept.append(draft)
         return kept
@@ -157,8 +157,8 @@ class RecordWriter:
         if row is None:
             reason = "its counterpart is not there any more; it is not made anew"
             return Outcome("failed", step.target_id, code="counterpart-gone", reason=reason)
-        if entity == "customer" and (against := find_contradiction(step, draft.values, row)):
-            reason = f"customer {row['number']} matches, but {against}; nothing was written"
+        if against := find_contradiction(entity, step, draft.values, row):
+            reason = f"{entity} {row['number']} matches, but {against}; nothing was written"
             return Outcome("failed", code="contradicting-match", reason=reason)
         if step.action == "link":
             return Outcome("unchanged", draft.id, code="linked", now=self._record(row))
@@ -254,7 +254,7 @@ def _number_taken(step: Step, error: Rejected) -> Outcome:
 def _company_of(step: Step) -> str:
     """The customer whose company a person is to belong to; "" if that is not to be written."""
     matters = not step.target_id or step.changed is None or step.changed & COMPANY
-    return step.refs.get("company", "").lower() if matters and step.action != "link" else ""
+    return step.refs.get("company", "").lower() if matters else ""
 
 
 def _in_company(draft: Draft, number: str) -> Draft:
