@@ -64,10 +64,16 @@ class RecordWriter:
         """See Finder.find."""
         return self._finder.find(entity, keys)
 
-    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
-        """Their numbers."""
-        rows = rows_where(self._api, self._api.dialect.sets[entity], "id", ids, ["id", "number"])
-        return {str(row["id"]).lower(): str(row["number"]) for row in rows}
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """Number and name of each; a contact of type Company is none that a person is written to."""
+        fields = ["id", "number", "displayName", *(["type"] if entity == "contact" else [])]
+        rows = rows_where(self._api, self._api.dialect.sets[entity], "id", ids, fields)
+        is_named = persons or entity != "contact"
+        return {
+            str(row["id"]).lower(): f"{row['number']} {row['displayName'] if is_named else ''}".strip()
+            for row in rows
+            if row.get("type", "Person") == "Person" or entity != "contact"
+        }
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One chunk; see Target."""

@@ -51,6 +51,14 @@ class Writer:
         """Ids by key, from lists and searches that see their own writes (see Finder)."""
         return self._finder.find(keys)
 
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """Id and name of each; ids are numbers here."""
+        asked, found = [id_ for id_ in ids if id_.isascii() and id_.isdecimal()], dict[str, str]()
+        for start in range(0, len(asked), IDS_A_CALL):
+            rows = fetch_records(self._api, self._kind, asked[start : start + IDS_A_CALL], {})
+            found |= {id_: f"{id_} {row['name']}" for id_, row in rows.items() if isinstance(row, dict)}
+        return found
+
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One step after the other; see Target."""
         outcomes: dict[str, Outcome] = {}
