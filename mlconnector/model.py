@@ -192,7 +192,8 @@ class Step:
     which a counterpart with the key it has now was removed. `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's. `changed` are the names in the body that the
     source changed since both were last in step (None: nobody knows, or all of them), `seen` hashes of the counterpart's
-    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field.
+    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field. `why` says
+    of a `link` what the counterpart is called and by what it was found.
     """
 
     action: Action
@@ -208,6 +209,7 @@ class Step:
     seen: Mapping[str, str] = field(default_factory=dict)
     modified: datetime | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
 
 
 MapFunction = Callable[[Change], Mapped | Skip]

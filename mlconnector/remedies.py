@@ -39,6 +39,8 @@ REMEDIES = {
     "key-taken": "Give one of the two another address in the source, and it is sent by itself; if both are one record"
     " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
+    "left-over": "See with mlconnector explain {id} what is left over. If the two were merged, merge it there too; if"
+    " not, delete or block it there by hand, or leave it.",
     "waits-for-reference": "Nothing to do: it goes out once the record it refers to has.",
     "key-released": "Nothing to do: it goes out with the next run.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
@@ -46,7 +48,8 @@ REMEDIES = {
     "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct what is"
     " wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
-    "counterpart-gone": "It is not made anew; link it with another one: mlconnector link {flow} {id} TARGET",
+    "counterpart-gone": "It is not made anew. If it was merged there, link the one that is left: mlconnector link"
+    " {flow} {id} TARGET (--replace if that one is linked already); if it was deleted, delete this one too or leave it.",
     "no-match": "Nothing to do: the next sync makes it new.",
     "linked-by-hand": "Nothing to do: the next run brings the two in step.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",

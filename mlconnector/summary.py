@@ -29,6 +29,7 @@ _TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
+_LINKS = (("unchanged", "linked"), ("planned", "link"))
 _PLAN = {
     "create": "would be created",
     "update": "would be updated",
@@ -51,8 +52,16 @@ class Note:
     next: str
     request_id: str = ""
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it only says what a record was, or would be, linked with."""
+        return (self.status, self.code) in _LINKS and bool(self.reason)
+
     def line(self) -> str:
         """For people."""
+        if self.is_link:
+            name = f"{self.name} ({self.id})" if self.name else self.id
+            return f"  {self.flow} {name} = {self.reason}"
         key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
         begin = f"  {self.flow} {self.name or self.id}{key}"
         if self.status == "planned":
@@ -76,6 +85,8 @@ class Tally:
     notes: list[Note] = field(default_factory=list)
     new_problems: int = 0
     planned: int = 0
+    linked: int = 0
+    """Of these a line each says with what."""
     calls: int = 0
     seconds: float = 0.0
     error: ConnectorError | None = None
@@ -88,6 +99,8 @@ class Tally:
         self.settled[outcome.status, outcome.code] += 1
         if outcome.status == "planned":
             self.planned += 1
+        elif (outcome.status, outcome.code) in _LINKS and outcome.reason:
+            self.linked += 1
         elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
             self.new_problems += 1
         else:
@@ -158,7 +171,7 @@ class Tally:
             "counts": dict(self.counts),
             "codes": codes,
             "notes": [asdict(note) for note in self.notes],
-            "more": max(0, self.new_problems + self.planned - len(self.notes)),
+            "more": max(0, self.new_problems + self.planned + self.linked - len(self.notes)),
             "finished": self.finished,
             "calls": self.calls,
             "seconds": round(self.seconds, 3),
@@ -187,7 +200,7 @@ def _note(flow: str, one: Settled) -> Note:
         or (one.before.target_key if one.before else None)
         or ""
     )
-    planned = outcome.status == "planned"
+    settled = outcome.status == "planned" or (outcome.status, outcome.code) in _LINKS
     return Note(
         flow=flow,
         id=one.source_id,
@@ -196,7 +209,7 @@ def _note(flow: str, one: Settled) -> Note:
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
+        next="" if settled else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
         request_id=outcome.request_id,
     )
 
@@ -233,11 +246,14 @@ class Summary:
         ]
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
-        """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
+        """For people: a line for each flow that has news (`everything`: that read anything), then what was linked with
+        what, then its new problems."""
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
-        notes = [note for tally in shown for note in tally.notes]
-        left_out = sum(tally.new_problems + tally.planned for tally in shown) - min(len(notes), most)
-        lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]
+        links = [note for tally in shown for note in tally.notes if note.is_link]
+        notes = [note for tally in shown for note in tally.notes if not note.is_link]
+        told = sum(tally.new_problems + tally.planned + tally.linked for tally in shown)
+        left_out = told - len(links) - min(len(notes), most)
+        lines = [tally.line() for tally in shown] + [note.line() for note in (*links, *notes[:most])]
         if left_out:
             where = "see them with --json" if self.dry_run else "mlconnector status"
             lines.append(f"  and {left_out} more: {where}")

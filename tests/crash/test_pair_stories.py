@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from mlconnector.remedies import remedy
 from mlconnector.sandbox import Reply, Request
 from tests.crash.pair import PairErp, PairLoop, check, fill
 
@@ -141,3 +142,52 @@ def test_a_posting_that_was_refused_is_tried_again_when_the_draft_follows_its_de
         sync(loop)
         assert loop.erp.made.posted.keys() == {"PD-1"}
         loop.erp.made.check()
+
+
+def test_organizations_that_were_merged_leave_a_customer_over_and_their_draft_moves() -> None:
+    with closing(PairLoop()) as loop:
+        alpha, beta = loop.add_organization("Alpha AB"), loop.add_organization("Beta AB")
+        deal = won_deal(loop, alpha)
+        sync(loop)
+        numbers = {row["displayName"]: row["number"] for row in loop.erp.rows("customers")}
+        loop.people.merge("organization", alpha, beta)
+        for how in ("sync", "full"):
+            loop.run(how)
+            loop.pass_time(700)
+        assert [row["customerNumber"] for row in loop.documents(deal)] == [numbers["Beta AB"]]
+        entry = loop.entries("organizations_to_customers", [str(alpha)])[str(alpha)]
+        assert (entry.status, entry.code) == ("skipped", "left-over")
+        assert entry.reason.endswith("its customer in erp is left over")
+        assert "merge it there too" in remedy(entry.code, entry.status)
+        assert {row["displayName"]: row["number"] for row in loop.erp.rows("customers")} == numbers
+        asked = len(loop.crm.log)
+        loop.run("full")
+        assert not [one for one in loop.crm.log[asked:] if f"organizations/{alpha}" in one.path], "once"
+
+
+def test_customers_that_were_merged_are_settled_by_a_link() -> None:
+    with closing(PairLoop()) as loop:
+        alpha = loop.add_organization("Alpha AB")
+        deal = won_deal(loop, alpha)
+        sync(loop)
+        former = loop.erp.rows("customers")[0]["number"]
+        survivor = loop.erp.add("customers", displayName="Alpha Handel AB")
+        loop.erp.people.merge_customers(former, survivor["number"])
+        loop.people.edit("organization", alpha, name="Alpha Nord AB")
+        sync(loop)
+        assert loop.entries("organizations_to_customers", ["1"])["1"].code == "counterpart-gone"
+        assert [row["number"] for row in loop.erp.rows("customers")] == [survivor["number"]], "none is made"
+        loop.link(alpha, survivor["id"])
+        sync(loop)
+        assert loop.entries("organizations_to_customers", ["1"])["1"].status == "done"
+        assert [row["displayName"] for row in loop.erp.rows("customers")] == ["Alpha Nord AB"]
+        assert [row["customerNumber"] for row in loop.documents(deal)] == [survivor["number"]]
+
+
+def won_deal(loop: PairLoop, organization: int) -> int:
+    """With one line."""
+    product = loop.add_product("Desk", "A-1", 100)
+    deal: int = loop.people.add("deal", title="x", org_id=organization, currency="EUR")
+    loop.people.add_line(deal, product, 100, 1)
+    loop.people.win(deal)
+    return deal
