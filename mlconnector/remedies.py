@@ -49,7 +49,8 @@ REMEDIES = {
     " wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
     "counterpart-gone": "It is not made anew. If it was merged there, link the one that is left: mlconnector link"
-    " {flow} {id} TARGET (--replace if that one is linked already); if it was deleted, delete this one too or leave it.",
+    " {flow} {id} TARGET (--replace if that one is linked already); if it was deleted, delete this one too, or leave"
+    " it.",
     "no-match": "Nothing to do: the next sync makes it new.",
     "linked-by-hand": "Nothing to do: the next run brings the two in step.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",

@@ -66,7 +66,6 @@ def crm(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowLogin]:
     with Running(crm) as server:
         text = world.file.read_text()
         world.file.write_text(text.replace("\nflows:", SYSTEM.format(client=CLIENT_ID, url=server.url)))
-        crm.login.redirect_uri = "http://127.0.0.1:8976/callback"
         yield crm
 
 
