@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mlconnector.cli.build import Systems
     from mlconnector.config import BoundFlow
     from mlconnector.ledger import Ledger
-    from mlconnector.ledger.links import End
     from mlconnector.model import Change
     from mlconnector.systems.base import Entity, Source
 
@@ -45,6 +44,8 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
     """
     if is_new == bool(target):
         raise click.UsageError("give TARGET or --new, one of them")
+    if is_new and replace:
+        raise click.UsageError("--replace goes with TARGET")
     from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
     from mlconnector.cli.state import open_state
     from mlconnector.model import Tools
@@ -123,26 +124,20 @@ class _Desk:
 
     def require_free(self, here: _Side, there: _Side) -> None:
         """Raises ConfigError if one of the two is linked with another record that is still there."""
-        to, of = (self._ledger.links(*ends, [one.id]).get(one.id) for ends, one in self._both(here, there))
-        taken = [
-            (here, other)
-            for other in self._seen_there([to.id] if to is not None else [])
-            if other.id != there.id
-        ]
-        taken += [
-            (there, other)
-            for other in self._seen_here([of.id] if of is not None else [])
-            if other.id != here.id
-        ]
-        for one, other in taken:
+        source, target = self.ends
+        of_here = self._ledger.links(source, target, [here.id]).get(here.id)
+        of_there = self._ledger.links(target, source, [there.id]).get(there.id)
+        if of_here is not None and of_here.id != there.id:
+            self._require_gone(here, self._seen_there([of_here.id]))
+        if of_there is not None and of_there.id != here.id:
+            self._require_gone(there, self._seen_here([of_there.id]))
+
+    def _require_gone(self, one: _Side, others: Sequence[_Side]) -> None:
+        for other in others:
             raise ConfigError(
                 f"{one} is linked with {other} already; nothing was linked",
-                hint=f"if that is wrong: mlconnector link {self._bound.flow.name} {quote(here.id)} {quote(there.id)}"
-                " --replace",
+                hint="if that is wrong, give the same command with --replace",
             )
-
-    def _both(self, here: _Side, there: _Side) -> list[tuple[tuple[End, End], _Side]]:
-        return [(self.ends, here), ((self.ends[1], self.ends[0]), there)]
 
     def _seen_here(self, ids: Sequence[str]) -> list[_Side]:
         flow = self._bound.flow

@@ -77,6 +77,8 @@ def test_the_next_sync_writes_the_customer_that_was_named_by_its_number(desk: De
     assert result.exit_code == 0, result.output
     assert f"organization {desk.id} Nordkran is linked with customer C2 Nordkran AB" in result.stdout
     assert "The next sync makes the fields of the two agree." in result.stdout
+    look = desk.run(*result.stdout.splitlines()[-1].split()[1:])
+    assert "organizations_to_customers: 1 would be updated" in look.stdout, look.output
     assert desk.names() == {"C1": "Nordkran AB", "C2": "Nordkran AB"}, "nothing is written yet"
     desk.crm.people.edit("organization", int(desk.id), name="Nordkran Syd")
     assert desk.run("sync").exit_code == 0
@@ -156,6 +158,7 @@ def test_a_link_with_what_can_be_no_id_ends_no_run(desk: Desk) -> None:
         (["99", "C1"], "organizations_to_customers", "no flow knows a record 99"),
         (["1"], "organizations_to_customers", "give TARGET or --new, one of them"),
         (["1", "C1", "--new"], "organizations_to_customers", "give TARGET or --new, one of them"),
+        (["1", "--new", "--replace"], "organizations_to_customers", "--replace goes with TARGET"),
         (["1", "C1"], "deals_to_documents", "there is nothing to link by hand"),
         (["1", "C1"], "deals", "there is no flow 'deals'"),
     ],
