@@ -183,6 +183,11 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
         return _unless_told(entry, WAITS)
     if flow.on_delete == "archive" and may_be_there(entry) and not _is_others(known):
         return _remove(change, entry, known)
+    if flow.fields and (known.link is not None or entry.target_id is not None):
+        reason = (
+            f"deleted in {flow.source}, or merged into another; its {flow.into} in {flow.target} is left over"
+        )
+        return _unless_told(entry, Outcome("skipped", code="left-over", reason=reason))
     return _unless_told(
         entry, Outcome("skipped", code="gone", reason="deleted in the source; its counterpart stays as it is")
     )

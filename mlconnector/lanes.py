@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -302,6 +302,8 @@ class Lanes:
     def _stored(self, plan: Planned, outcome: Outcome) -> Settled:
         step = plan.decided if isinstance(plan.decided, Step) else None
         sent = plan.mapped if step is not None or _is_settled_unsent(outcome) else None
+        if step is not None and step.why and not outcome.reason:
+            outcome = replace(outcome, reason=step.why)
         return Settled(
             source_id=plan.source_id,
             outcome=outcome,

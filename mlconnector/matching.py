@@ -68,6 +68,22 @@ class Matching:
             creates, key=lambda plan: self._weakness(looked_for.get(plan.source_id, ()), found)
         ):
             self._settle(plan, looked_for.get(plan.source_id, ()), found, linked)
+        self._say_by_what(creates, looked_for, found)
+
+    def _say_by_what(
+        self, plans: Sequence[Planned], looked_for: Mapping[str, Sequence[str]], found: Found
+    ) -> None:
+        """Of records that are only linked, so that a person can look through them."""
+        steps = [
+            (plan, plan.decided)
+            for plan in plans
+            if isinstance(plan.decided, Step) and plan.decided.action == "link"
+        ]
+        names = self._names([step.target_id or "" for _, step in steps]) if steps else {}
+        for plan, step in steps:
+            hit, keys = step.target_id or "", looked_for.get(plan.source_id, ())
+            by = next((key.partition(":")[0] for key in keys if hit in found.get(key, ())), "")
+            plan.decided = replace(step, why=f"{self.job.flow.into} {names.get(hit, hit)}, by {by}")
 
     def _weakness(self, keys: Sequence[str], found: Found) -> int:
         """The place of the kind of key that finds something: who is found by a number goes before a namesake."""
@@ -125,9 +141,13 @@ class Matching:
 
     def _named(self, hits: Sequence[str]) -> str:
         """What people call them; a few are enough."""
-        target, shown = self.job.target, hits[:SHOWN]
-        names = target.names(self.job.flow.into, shown) if isinstance(target, Names) else {}
+        shown = hits[:SHOWN]
+        names = self._names(shown)
         return ", ".join(names.get(hit, hit) for hit in shown) + (", …" if len(hits) > SHOWN else "")
+
+    def _names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        target = self.job.target
+        return target.names(self.job.flow.into, ids) if isinstance(target, Names) else {}
 
     def _undecided(self, hits: Sequence[str], free: Sequence[str]) -> Outcome:
         """It is never guessed which one is meant; a person says so with `mlconnector link`."""

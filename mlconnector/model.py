@@ -77,7 +77,9 @@ class Mapped:
     `key` is the natural key in the target (`email:anna@nordkran.se`, lower-cased). `digest` (16 bytes) covers
     `body` but none of the names in `create_only`, which a target uses for a record it has to create and ignores
     otherwise. `match` are keys under which a counterpart may be there already (`number:10000`, `tax:SE55…`): the first
-    of them that finds any decides; without them `key` does. Both are for targets that do not upsert.
+    of them that finds any decides; without them `key` does. Both are for targets that do not upsert. `cut` are names
+    of texts that fill their field in the source: what goes on behind them in the target is the same text. `notes` say
+    what was done to the record on its way, each a code and a sentence without personal data.
     """
 
     key: str
@@ -86,6 +88,8 @@ class Mapped:
     refs: tuple[Ref, ...] = ()
     create_only: frozenset[str] = frozenset()
     match: tuple[str, ...] = ()
+    cut: frozenset[str] = frozenset()
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 @value
@@ -190,7 +194,8 @@ class Step:
     which a counterpart with the key it has now was removed. `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's. `changed` are the names in the body that the
     source changed since both were last in step (None: nobody knows, or all of them), `seen` hashes of the counterpart's
-    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field.
+    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field. `why` says
+    of a `link` what the counterpart is called and by what it was found.
     """
 
     action: Action
@@ -206,6 +211,7 @@ class Step:
     seen: Mapping[str, str] = field(default_factory=dict)
     modified: datetime | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
 
 
 MapFunction = Callable[[Change], Mapped | Skip]

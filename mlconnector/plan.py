@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from mlconnector.model import Outcome, Step
-from mlconnector.systems.base import Target
+from mlconnector.systems.base import Names, Target
 
 
 class DryRun:
@@ -17,6 +17,10 @@ class DryRun:
     def find(self, entity: str, keys: Collection[str]) -> Mapping[str, Sequence[str]]:
         """Asks the real target."""
         return self._target.find(entity, keys)
+
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """Asks the real target, if it can say."""
+        return self._target.names(entity, ids, persons=persons) if isinstance(self._target, Names) else {}
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """Writes nothing."""

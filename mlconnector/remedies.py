@@ -43,16 +43,20 @@ REMEDIES = {
     "key-taken": "Give one of the two another address in the source, and it is sent by itself; if both are one record"
     " under an old and a new number: mlconnector sync --full",
     "gone": "Nothing to do: it was deleted in the source (see on_delete).",
+    "left-over": "See with mlconnector explain {id} what is left over. If the two were merged, merge it there too; if"
+    " not, delete or block it there by hand, or leave it.",
     "waits-for-reference": "Nothing to do: it is sent as soon as the record it refers to was sent.",
     "reference-left-out": "Settle that one first; this one follows by itself.",
     "reference-taken": "Give one of the two another reference in the source; it is then sent by itself.",
     "key-released": "Nothing to do: the next run sends it.",
     "ambiguous-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or merge them there.",
     "may-be-there": "Look for it there; then say which it is: mlconnector link {flow} {id} TARGET (or --new).",
-    "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct the number"
-    " that is wrong, then: {replay}",
+    "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct what is"
+    " wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
-    "counterpart-gone": "It is not created again; link it with another one: mlconnector link {flow} {id} TARGET",
+    "counterpart-gone": "It is not created again. If it was merged there, link the one that is left: mlconnector link"
+    " {flow} {id} TARGET (--replace if that one is linked already); if it was deleted, delete this one too, or leave"
+    " it.",
     "no-match": "Nothing to do: the next sync creates it.",
     "linked-by-hand": "Nothing to do: the next run writes what differs.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",
@@ -100,6 +104,8 @@ REMEDIES = {
     "clipped": "Shorten the value in the source; what does not fit is cut.",
     "cleaned": "Correct the value in the source; what cannot be used in it was left out.",
     "unknown-country": "Correct the country in the source, or add it to Countries/Regions; then: {replay}",
+    "address-in-one-line": "Choose the address in Pipedrive from what it proposes, so that it knows the parts; or write"
+    " it in Business Central by hand.",
     "unknown-currency": "Correct the currency in the source, or add it to Currencies; then: {replay}",
     "unknown-reference": "Add the code that is named to Business Central, or correct it in the source; then: {replay}",
     "too-long": "Shorten the value in the source (or set too_long: clip); it is then sent by itself.",

@@ -31,6 +31,7 @@ _FOR_A_MOMENT = ("found-elsewhere", "waits-for-another")
 """Those of them that the same run goes on with in most cases: told if they still stand so at its end."""
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
+_LINKS = (("unchanged", "linked"), ("planned", "link"))
 _PLAN = {
     "create": "would be created",
     "update": "would be updated",
@@ -53,8 +54,16 @@ class Note:
     next: str
     request_id: str = ""
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it only says what a record was, or would be, linked with."""
+        return (self.status, self.code) in _LINKS and bool(self.reason)
+
     def line(self) -> str:
         """For people."""
+        if self.is_link:
+            name = f"{self.name} ({self.id})" if self.name else self.id
+            return f"  {self.flow} {name} = {self.reason}"
         key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
         begin = f"  {self.flow} {self.name or self.id}{key}"
         if self.status == "planned":
@@ -81,6 +90,8 @@ class Tally:
     """By id the records that waited for a moment, and do so still."""
     new_problems: int = 0
     planned: int = 0
+    linked: int = 0
+    """Of these a line each says with what."""
     calls: int = 0
     seconds: float = 0.0
     error: ConnectorError | None = None
@@ -96,6 +107,8 @@ class Tally:
             self.waiting[one.source_id] = one
         if outcome.status == "planned":
             self.planned += 1
+        elif (outcome.status, outcome.code) in _LINKS and outcome.reason:
+            self.linked += 1
         elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
             self.new_problems += 1
         else:
@@ -174,7 +187,7 @@ class Tally:
             "counts": dict(self.counts),
             "codes": codes,
             "notes": [asdict(note) for note in (*self.notes, *self.still_waiting(new=False))],
-            "more": max(0, self.new_problems + self.planned - len(self.notes)),
+            "more": max(0, self.new_problems + self.planned + self.linked - len(self.notes)),
             "finished": self.finished,
             "calls": self.calls,
             "seconds": round(self.seconds, 3),
@@ -203,7 +216,7 @@ def _note(naming: Naming, one: Settled) -> Note:
         or (one.before.target_key if one.before else None)
         or ""
     )
-    planned = outcome.status == "planned"
+    settled = outcome.status == "planned" or (outcome.status, outcome.code) in _LINKS
     return Note(
         flow=naming.flow,
         id=one.source_id,
@@ -212,7 +225,7 @@ def _note(naming: Naming, one: Settled) -> Note:
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
+        next="" if settled else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
         request_id=outcome.request_id,
     )
 
@@ -257,13 +270,17 @@ class Summary:
         return [(", ".join(flows), error) for flows, error in found.values()]
 
     def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
-        """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
+        """For people: a line for each flow that has news (`everything`: that read anything), then what was linked with
+        what, then its new problems."""
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
         waiting = {tally.flow: tally.still_waiting(new=True) for tally in shown}
-        notes = [note for tally in shown for note in (*tally.notes, *waiting[tally.flow])]
-        total = sum(tally.new_problems + tally.planned + len(waiting[tally.flow]) for tally in shown)
-        left_out = total - min(len(notes), most)
-        lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]
+        noted = [note for tally in shown for note in (*tally.notes, *waiting[tally.flow])]
+        links, notes = [one for one in noted if one.is_link], [one for one in noted if not one.is_link]
+        told = sum(
+            tally.new_problems + tally.planned + tally.linked + len(waiting[tally.flow]) for tally in shown
+        )
+        left_out = told - len(links) - min(len(notes), most)
+        lines = [tally.line() for tally in shown] + [note.line() for note in (*links, *notes[:most])]
         if left_out:
             where = "see them with --json" if self.dry_run else "mlconnector status"
             lines.append(f"  and {left_out} more: {where}")

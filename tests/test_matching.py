@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -200,6 +201,7 @@ def test_adopting_links_what_matches_and_writes_nothing(desk: Desk) -> None:
     counts = desk.out(adopt=True)
     assert desk.erp.writes == 0 and desk.links() == {"f1": "c1"}
     assert (counts["unchanged"], counts["held"], desk.entry("f2").code) == (1, 1, "no-match")
+    assert re.fullmatch(r"\w+ c1, by name", desk.entry("f1").reason), "a person can look through them"
 
 
 def test_after_adopting_only_what_changes_is_sent_and_what_did_not_match_is_made(desk: Desk) -> None:

@@ -56,6 +56,16 @@ def test_a_run_that_adopts_says_how_many_were_linked() -> None:
     assert found.is_news
 
 
+@pytest.mark.parametrize(("status", "code"), [("unchanged", "linked"), ("planned", "link")])
+def test_each_link_has_a_line_and_problems_are_counted_by_themselves(status: Any, code: str) -> None:
+    links = [settled(status, code, reason="customer C1 Nord, by name")] * 30
+    summary = Summary("sync --adopt")
+    summary.tallies["flow"] = tally(*[settled("held", "no-match")] * 3, *links)
+    lines = summary.lines(everything=False, most=2)
+    assert [line.endswith(" = customer C1 Nord, by name") for line in lines[1:31]] == [True] * 30
+    assert len(lines) == 34 and "and 1 more" in lines[-1]
+
+
 @pytest.mark.parametrize(
     ("before", "news"),
     [

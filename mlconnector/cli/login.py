@@ -42,7 +42,7 @@ def command(common: Common, system: str | None, paste: bool) -> int:
     from mlconnector.cli.build import open_connection, utc_now
     from mlconnector.cli.vault import StoredSecrets
     from mlconnector.model import Tools
-    from mlconnector.secrets import asks_keyring, load_secrets
+    from mlconnector.secrets import asks_keyring, load_secrets, require_keyring
     from mlconnector.systems import load_system
 
     connection, screen = open_connection(common), common.screen()
@@ -55,6 +55,8 @@ def command(common: Common, system: str | None, paste: bool) -> int:
     part = connection.systems[alias]
     kind = load_system(part.kind)
     assert kind.login is not None
+    for name in kind.login.gives:
+        require_keyring(connection.name, f"{alias}.{name}", settings=connection.secrets)
     names = [f"{alias}.{name}" for name in kind.needs(part.settings) if name not in kind.login.gives]
     found = load_secrets(connection.name, names, settings=connection.secrets)
     screen.redactor.hide(found.values())
@@ -63,7 +65,13 @@ def command(common: Common, system: str | None, paste: bool) -> int:
     login = kind.login.start(
         part.settings, secrets, Tools(utc_now, time.sleep, f"{connection.name} {alias}", vault)
     )
-    screen.notice(f"open this address in a browser:\n{login.url}")
+    screen.notice(f"{alias}: open this address in a browser:\n{login.url}")
+    if not paste:
+        minutes = int(PATIENCE_SECONDS // 60)
+        screen.notice(
+            f"waiting {minutes} minutes for it to come back; is the browser on another machine: Ctrl-C, then"
+            f" mlconnector login {alias} --paste"
+        )
     address = _pasted() if paste else login.receive(PATIENCE_SECONDS)
     screen.notice(f"{alias}: logged in as {login.finish(address)}; run: mlconnector check")
     return 0
@@ -80,23 +88,34 @@ def _choose(connection: Connection, wanted: str | None) -> str:
     """The system by its name or kind; without one, the only one that logs in with a browser."""
     from mlconnector.systems import load_system
 
-    able = []
-    for alias, part in connection.systems.items():
-        kind = load_system(part.kind)
-        if kind.login is not None and set(kind.login.gives) & set(kind.needs(part.settings)):
-            able.append(alias)
-    fitting = [alias for alias in able if wanted in (None, alias, connection.systems[alias].kind)]
-    if wanted in able:
-        return wanted
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise click.UsageError(f"which system? {', '.join(fitting)} log in with a browser")
-    if wanted is not None and wanted not in connection.systems:
-        raise click.UsageError(f"there is no system {wanted!r}; there are {', '.join(connection.systems)}")
+    systems = connection.systems
+    meant = [alias for alias, part in systems.items() if wanted in (None, alias, part.kind)]
+    meant = [wanted] if wanted is not None and wanted in systems else meant
+    if not meant:
+        raise click.UsageError(f"there is no system {wanted!r}; there are {', '.join(systems)}")
+    kinds = {alias: load_system(systems[alias].kind) for alias in meant}
+    able = [
+        alias
+        for alias, kind in kinds.items()
+        if kind.login is not None and set(kind.login.gives) & set(kind.needs(systems[alias].settings))
+    ]
+    if len(able) == 1:
+        return able[0]
+    if able:
+        raise click.UsageError(f"which system? {', '.join(able)} log in with a browser")
+    could = [alias for alias, kind in kinds.items() if kind.login is not None]
+    if wanted is None and not could:
+        raise ConfigError(
+            "no system of this connection logs in with a browser",
+            hint=f"store their secrets with: mlconnector secrets set {connection.name} NAME",
+        )
+    alias = (could or meant)[0]
+    commands = [
+        f"mlconnector secrets set {connection.name} {alias}.{name}"
+        for name in kinds[alias].needs(systems[alias].settings)
+    ]
+    browser = "; to log in with a browser instead: login: oauth in the connection file" if could else ""
     raise ConfigError(
-        "no system of this connection logs in with a browser"
-        if wanted is None
-        else f"{wanted} has no log-in",
-        hint="set login: oauth in the connection file, or store its secrets: mlconnector secrets set",
+        f"{alias} logs in with a stored secret, not with a browser",
+        hint=f"run: {', then '.join(commands)}{browser}",
     )

@@ -114,9 +114,9 @@ class SamePlace:
         """Asks the target."""
         return self._target.find(entity, keys)
 
-    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
         """Asks the target, if it can say."""
-        return self._target.names(entity, ids) if isinstance(self._target, Names) else {}
+        return self._target.names(entity, ids, persons=persons) if isinstance(self._target, Names) else {}
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """Writes to the target."""

@@ -23,17 +23,21 @@ class StoredSecrets:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """An flock on `<state>.<alias>.login`; waits for another process, which needs a second at most."""
+        """An flock on `<connection>.<alias>.login` in the user's state folder, since by this name the keyring knows the
+        secrets, whatever state file is in use; waits for another process, which needs a second at most."""
         import fcntl
 
-        path = self._connection.state.with_name(f"{self._connection.state.name}.{self._alias}.login")
+        from mlconnector.places import user_folder
+
+        folder = user_folder(os.environ, "XDG_STATE_HOME", ".local/state")
+        path = folder / f"{self._connection.name}.{self._alias}.login"
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(
                 f"the lock file {path} cannot be had ({error.strerror or error})",
-                hint="check the rights of the state file's folder",
+                hint="check the rights of this folder, or set XDG_STATE_HOME to another one",
             ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlconnector.flows.bodies import (
+    ADDRESS,
+    ADDRESS_PARTS,
     CONTACT,
     CUSTOM,
     CUSTOMER,
     ORGANIZATION,
     Shape,
+    cut_names,
     fill_shape,
     make_mapped,
     match_keys,
@@ -26,10 +30,18 @@ EXCLUDED = Skip("excluded", "it does not match the flow's `when`", leaves=True)
 NAMELESS = Skip("missing-name", "it has no name")
 ONCE = frozenset({"number", "type"})
 """A number written to a customer that is there would rename it (sheet 2.2, trap 40); a person stays one."""
+IN_ONE_LINE = (
+    "address-in-one-line",
+    "Pipedrive has the address in one line only: it is addressLine1 of a new customer, one that is there keeps its own",
+)
 
 
 def bind_customers(options: CustomerOptions, compiled: CompiledMap, when: CompiledWhen) -> MapFunction:
-    """The function that makes a customer of an organization. Codes of its Skips: `excluded`, `missing-name`."""
+    """The function that makes a customer of an organization. Codes of its Skips: `excluded`, `missing-name`.
+
+    Of an address that Pipedrive knows in one line only no part is sent: it would empty the customer's.
+    """
+    parts = _address_lines(compiled)
 
     def map_organization(change: Change) -> Mapped | Skip:
         if not when(change.record):
@@ -37,10 +49,34 @@ def bind_customers(options: CustomerOptions, compiled: CompiledMap, when: Compil
         body = fill_shape(CUSTOMER, compiled(change.record))
         if not body.get("displayName"):
             return NAMELESS
-        match = match_keys(options.match, _customer_keys(body))
-        return make_mapped(f"organization:{change.id}", body, match=match, create_only=ONCE)
+        key, match = f"organization:{change.id}", match_keys(options.match, _customer_keys(body))
+        line = _only_line(change.record) if parts else ""
+        if not line:
+            return make_mapped(key, body, match=match, create_only=ONCE)
+        body = {name: value for name, value in body.items() if name not in parts}
+        body |= {"addressLine1": line} if "addressLine1" in parts else {}
+        mapped = make_mapped(key, body, match=match, create_only=ONCE | {"addressLine1"})
+        return replace(mapped, notes=(IN_ONE_LINE,))
 
     return map_organization
+
+
+def _address_lines(compiled: CompiledMap) -> frozenset[str]:
+    """The names that are filled from parts of the address; none if the whole of it is mapped as well."""
+    lines = {name: target.paths for name, target in compiled.targets.items()}
+    if any(path in (f"{ADDRESS}value", "address") for paths in lines.values() for path in paths):
+        return frozenset()
+    return frozenset(name for name, paths in lines.items() if any(path.startswith(ADDRESS) for path in paths))
+
+
+def _only_line(record: Mapping[str, Any]) -> str:
+    """The address if nothing but the whole of it is known; otherwise ""."""
+    address = record.get("address")
+    if not isinstance(address, Mapping) or any(
+        address.get(part) for part in ADDRESS_PARTS if part != "value"
+    ):
+        return ""
+    return text(address.get("value"))
 
 
 def _customer_keys(body: Mapping[str, Any]) -> dict[str, str]:
@@ -125,7 +161,9 @@ def bind_organizations(
             "number": f"{number_field.removeprefix(CUSTOM)}={number}" if number else "",
             "name": plain_name(body["name"]),
         }
-        return make_mapped(f"customer:{change.id}", body, match=match_keys(options.match, found))
+        match = match_keys(options.match, found)
+        cut = cut_names(compiled, CUSTOMER, change.record)
+        return make_mapped(f"customer:{change.id}", body, match=match, cut=cut)
 
     return map_customer
 

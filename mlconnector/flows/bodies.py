@@ -11,12 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 from mlconnector.explain import KeyPath, Problem, suggest
-from mlconnector.mapping import CompiledMap, TargetField, digest
+from mlconnector.mapping import CompiledMap, digest
 from mlconnector.model import FieldInfo, Mapped, Ref
 from mlconnector.transforms import number, spell
 
 CUSTOM = "custom_fields."
 """Before the name (or the 40 characters) of a custom field of Pipedrive."""
+ADDRESS = "address."
 ADDRESS_PARTS = (
     "value",
     "country",
@@ -29,7 +30,7 @@ ADDRESS_PARTS = (
     "subpremise",
     "postal_code",
 )
-"""Of an address in Pipedrive (sheet 3.3); it is replaced as a whole, and only `value` has to be there."""
+"""Of an address in Pipedrive (sheet 3.3), each a field of its own here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ ORGANIZATION = Shape(
     "organization",
     _by_name(
         FieldInfo("name", "text", 255),
-        FieldInfo("address", "object"),
+        *(FieldInfo(f"{ADDRESS}{part}", "text") for part in ADDRESS_PARTS),
         FieldInfo("website", "text", 255),
         FieldInfo("linkedin", "text", 255),
         FieldInfo("annual_revenue", "number"),
@@ -175,9 +176,8 @@ def check_shape(shape: Shape, rules: Mapping[str, Any], compiled: CompiledMap) -
         elif info.length is not None:
             yield from _long_constants(rule, name, info.length)
     for target in compiled.targets.values():
-        info = shape.field(target.name)
-        if info is not None:
-            yield from _part_problems(target, info)
+        if target.parts:
+            yield Problem((target.name, "parts"), f"{target.name} has no parts")
 
 
 def _a(name: str) -> str:
@@ -198,21 +198,6 @@ def _constants(rule: Any, name: str) -> Iterator[tuple[KeyPath, Any]]:
             yield from (((name, "lookup", key), value) for key, value in table.items())
 
 
-def _part_problems(target: TargetField, info: FieldInfo) -> Iterator[Problem]:
-    if info.type != "object":
-        if target.parts:
-            yield Problem((target.name, "parts"), f"{target.name} has no parts")
-        return
-    if not target.parts:
-        yield Problem((target.name,), f"{target.name} is written with 'parts': {', '.join(ADDRESS_PARTS)}")
-    elif "value" not in target.parts:
-        yield Problem((target.name, "parts"), "Pipedrive takes no address without value, the whole of it")
-    for part in target.parts:
-        if part not in ADDRESS_PARTS:
-            near = suggest(part, ADDRESS_PARTS)
-            yield Problem((target.name, "parts", part), f"an address has no such part{near}")
-
-
 def fill_shape(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
     """The body of a record from what the mapping gave."""
     body: dict[str, Any] = {}
@@ -223,8 +208,6 @@ def fill_shape(shape: Shape, values: Mapping[str, Any]) -> dict[str, Any]:
             body[name] = _custom(value)
         elif info.type == "text":
             body[name] = text(value) or shape.empty
-        elif info.type == "object":
-            body[name] = _address(value)
         elif (spelled := _SPELLINGS[info.type](value)) is not None:
             body[name] = spelled
     return body
@@ -237,10 +220,27 @@ def make_mapped(
     refs: tuple[Ref, ...] = (),
     match: tuple[str, ...] = (),
     create_only: frozenset[str] = frozenset(),
+    cut: frozenset[str] = frozenset(),
 ) -> Mapped:
     """A record that also counts as changed when it refers to another one than before."""
     whole = {**body, **{ref.field: ref.id for ref in refs}}
-    return Mapped(key, body, digest(whole, create_only), refs, create_only, match)
+    return Mapped(key, body, digest(whole, create_only), refs, create_only, match, cut)
+
+
+def cut_names(compiled: CompiledMap, source: Shape, record: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the body whose text fills its field in the source, where a longer one was cut (and a blank at the end
+    of it taken off)."""
+    found = (
+        (target.name, next(iter(target.paths)))
+        for target in compiled.targets.values()
+        if len(target.paths) == 1
+    )
+    return frozenset(name for name, path in found if _fills(source.fields.get(path), record.get(path)))
+
+
+def _fills(field: FieldInfo | None, value: Any) -> bool:
+    length = field.length if field is not None else None
+    return length is not None and isinstance(value, str) and len(value) >= length - 1
 
 
 def match_keys(wanted: Sequence[str], found: Mapping[str, str]) -> tuple[str, ...]:
@@ -282,12 +282,6 @@ def _custom(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     return plain(value) if isinstance(value, int | Decimal) else text(value) or None
-
-
-def _address(value: Any) -> dict[str, str | None] | None:
-    """The whole object, its empty parts too; None if there is nothing in it."""
-    parts = {part: text(one) or None for part, one in value.items()} if isinstance(value, Mapping) else {}
-    return parts if parts.get("value") else None
 
 
 _SPELLINGS: Mapping[str, Callable[[Any], Any]] = {

@@ -67,7 +67,8 @@ ORGANIZATIONS_TO_CUSTOMERS = FlowKind(
         "salespersonCode": {"from": "owner_id", "lookup": {"1234567": "JO"}},
     },
     notes={
-        "addressLine1": "of an address that Pipedrive did not look up only address.value is filled",
+        "addressLine1": "what Pipedrive knows in one line only (address.value) stands here in a new customer; one that"
+        " is there keeps its address",
         "country": "a name or a code; what is none of Countries/Regions is left out",
         "number": "your own number: by it a customer is found, and a new one gets it. A custom field is named as in"
         " Pipedrive, or by its key of 40 characters, which stays when it is renamed",
@@ -211,20 +212,13 @@ CUSTOMERS_TO_ORGANIZATIONS = FlowKind(
     options=OrganizationOptions,
     default_map={
         "name": "displayName",
-        "address": {
-            "parts": {
-                "value": {
-                    "from": ["addressLine1", "addressLine2", "postalCode", "city", "country"],
-                    "join": ", ",
-                },
-                "route": "addressLine1",
-                "subpremise": "addressLine2",
-                "locality": "city",
-                "admin_area_level_1": "state",
-                "postal_code": "postalCode",
-                "country": "country",
-            }
-        },
+        "address.route": "addressLine1",
+        "address.street_number": {"from": "addressLine1", "lookup": {}},
+        "address.subpremise": "addressLine2",
+        "address.locality": "city",
+        "address.admin_area_level_1": "state",
+        "address.postal_code": "postalCode",
+        "address.country": "country",
     },
     default_when={},
     optional_map={
@@ -235,7 +229,8 @@ CUSTOMERS_TO_ORGANIZATIONS = FlowKind(
         "website": "website",
     },
     notes={
-        "address": "is replaced as a whole when any part of it changes",
+        "address.route": "only what was changed there is written; address.value is put together anew then",
+        "address.street_number": "empty: the number stands in route with the street, as in addressLine1",
         "custom_fields.ERP number": "a custom field that holds the number is what `match: number` goes by",
         "custom_fields.Balance": "does not mark its customer as changed: run sync --full now and then",
         "website": "where the account has this field",

@@ -279,7 +279,7 @@ class Ledger(Store):
         """Records of the ledger that the full read did not show and that are not known to be gone."""
         rows = self._db.execute(
             "SELECT source_id FROM ledger WHERE flow = ? AND source_id NOT IN (SELECT id FROM seen)"
-            " AND status <> 'removed' AND NOT (status = 'skipped' AND code = 'gone')",
+            " AND status <> 'removed' AND NOT (status = 'skipped' AND code IN ('gone', 'left-over'))",
             (flow,),
         )
         return [row[0] for row in rows]

@@ -33,7 +33,9 @@ SELECT at, flow, name, source_id, action, attempts.status, attempts.code, attemp
 _OLD_RUN = """
 started_at < ?1 AND id <> (SELECT max(id) FROM runs) AND id NOT IN (SELECT max(run_id) FROM run_flows GROUP BY flow)
 """
-_IS_GONE = "(status = 'removed' OR (status = 'skipped' AND code = 'gone')) AND updated_at < ?1"
+_IS_GONE = (
+    "(status = 'removed' OR (status = 'skipped' AND code IN ('gone', 'left-over'))) AND updated_at < ?1"
+)
 _KNOWS_NOTHING = "coalesce(target_key, target_id, wants, tried) IS NULL"
 _OLD = {
     "attempts": "attempts WHERE at < ?1",

@@ -19,7 +19,8 @@ class Entity:
 
     `upserts`: writing the same key again is safe and makes no second record. `batch` is how many steps one
     `write` may hold, `lanes` how many writes may be under way at once, `settle` how far the target's look-ups lag
-    behind its writes. `fields` are the fields known without asking (a source's paths, a target's names).
+    behind its writes. `fields` are the fields known without asking (a source's paths, a target's names). `key` is the
+    field by which people call a record, `title` its name where that is another field.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Entity:
     lanes: int = 1
     settle: timedelta = timedelta(0)
     fields: Mapping[str, FieldInfo] = field(default_factory=dict)
+    title: str = ""
 
 
 class Source(Protocol):
@@ -116,8 +118,12 @@ class Resolves(Protocol):
 class Names(Protocol):
     """A target whose records are called otherwise than by their ids."""
 
-    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
-        """What people call these records, by id: a number, never a person's name."""
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """What people call these records, by id: number and name, `C00060 Müller & Söhne GmbH`.
+
+        Only those that are there and of the kind that the entity is written as. A person's name is left out unless
+        `persons` asks for it: what is stored has none.
+        """
         ...
 
 

@@ -46,6 +46,10 @@ def test_what_it_prints_works_in_this_order(sandbox: Open) -> None:
     assert check.returncode == 0, check.stdout + check.stderr
     assert "organizations_to_customers: 8 would be linked" in look.stdout, look.stderr
     assert "organizations_to_customers: 8 linked" in adopt.stdout, adopt.stderr
+    called = "Müller & Söhne Büromöbel GmbH"
+    line = f"  organizations_to_customers {called} (6) = customer C00060 {called}, by name\n"
+    assert line in look.stdout and line in adopt.stdout
+    assert re.search(r"persons_to_contacts Robert Townes \(1\) = contact CT\d+, by email\n", look.stdout)
     assert sync.returncode == 1 and "deals_to_documents: 3 created" in sync.stdout, sync.stderr
     assert "deals_to_documents" in status.stdout
     assert "lines.1.quantity = 20" in explain.stdout and explain.returncode == 0, explain.stderr

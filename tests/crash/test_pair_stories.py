@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from mlconnector.config import load_connection
+from mlconnector.remedies import remedy
 from mlconnector.sandbox import Reply, Request
 from tests.crash.pair import PairErp, PairLoop, check, fill
 
@@ -30,9 +31,9 @@ def sync(loop: PairLoop) -> None:
     loop.pass_time(700)
 
 
-def towns(loop: PairLoop) -> tuple[str, str]:
+def towns(loop: PairLoop, place: int = -1) -> tuple[str, str]:
     """Here and there."""
-    (customer,) = loop.erp.rows("customers")
+    customer = loop.erp.rows("customers")[place]
     return loop.people.record("organization", 1)["address"]["locality"], customer["city"]
 
 
@@ -51,6 +52,43 @@ def test_it_comes_back_too_after_it_was_changed_in_pipedrive(loop: PairLoop) -> 
     loop.erp.edit("customers", number, city="Lund")
     sync(loop)
     assert towns(loop) == ("Lund", "Lund")
+
+
+def test_of_an_address_only_what_was_changed_in_business_central_comes_back() -> None:
+    whole = {"value": "Main St 21, Ulm", "route": "Main St", "street_number": "21", "country": "Germany"}
+    with closing(PairLoop()) as loop:
+        loop.add_organization(
+            "Nordkran AB", address={**whole, "locality": "Unterschleissheim am Riedmoos bei Ulm"}
+        )
+        sync(loop)
+        number = loop.erp.rows("customers")[0]["number"]
+        loop.erp.edit("customers", number, postalCode="89073")
+        for how in ("sync", "full", "full"):
+            loop.run(how)
+            loop.pass_time(700)
+        assert loop.erp.row("customers", number)["addressLine1"] == "Main St 21"
+        found = loop.people.record("organization", 1)["address"]
+        assert (found["street_number"], found["country"], found["postal_code"]) == ("21", "Germany", "89073")
+        assert found["locality"].endswith("bei Ulm"), "what was cut on its way is not cut here"
+        loop.erp.edit("customers", number, addressLine1="Main St 23")
+        sync(loop)
+        sync(loop)
+        assert loop.erp.row("customers", number)["addressLine1"] == "Main St 23"
+        found = loop.people.record("organization", 1)["address"]
+        assert (found["route"], found["street_number"]) == ("Main St 23", None)
+
+
+def test_an_address_in_one_line_does_not_empty_that_of_a_customer(loop: PairLoop) -> None:
+    loop.people.edit("organization", 1, address={"value": "Other Road 5, 10115 Berlin"})
+    loop.add_organization("Sydkran AB", address={"value": "Hamngatan 1, Lund"})
+    sync(loop)
+    rows = {row["displayName"]: (row["addressLine1"], row["city"]) for row in loop.erp.rows("customers")}
+    assert rows == {"Nordkran AB": ("", "Ulm"), "Sydkran AB": ("Hamngatan 1, Lund", "")}
+    entries = loop.entries("organizations_to_customers", ["1", "2"]).values()
+    assert {(entry.status, entry.code) for entry in entries} == {("done", "address-in-one-line")}
+    loop.people.edit("organization", 1, address={"value": "Lund", "locality": "Lund"})
+    sync(loop)
+    assert towns(loop, 0) == ("Lund", "Lund")
 
 
 def test_a_link_by_hand_holds_although_the_former_counterpart_changes(loop: PairLoop) -> None:
@@ -200,3 +238,52 @@ def test_of_two_namesakes_the_one_that_contradicts_leaves_the_customer_to_the_ot
             loop.add_organization(name)
         loop.run()
         assert loop.links("organization", "customer", ["1", "2"]) == {"2": customer["id"]}
+
+
+def test_organizations_that_were_merged_leave_a_customer_over_and_their_draft_moves() -> None:
+    with closing(PairLoop()) as loop:
+        alpha, beta = loop.add_organization("Alpha AB"), loop.add_organization("Beta AB")
+        deal = won_deal(loop, alpha)
+        sync(loop)
+        numbers = {row["displayName"]: row["number"] for row in loop.erp.rows("customers")}
+        loop.people.merge("organization", alpha, beta)
+        for how in ("sync", "full"):
+            loop.run(how)
+            loop.pass_time(700)
+        assert [row["customerNumber"] for row in loop.documents(deal)] == [numbers["Beta AB"]]
+        entry = loop.entries("organizations_to_customers", [str(alpha)])[str(alpha)]
+        assert (entry.status, entry.code) == ("skipped", "left-over")
+        assert entry.reason.endswith("its customer in erp is left over")
+        assert "merge it there too" in remedy(entry.code, entry.status)
+        assert {row["displayName"]: row["number"] for row in loop.erp.rows("customers")} == numbers
+        asked = len(loop.crm.log)
+        loop.run("full")
+        assert not [one for one in list(loop.crm.log)[asked:] if f"organizations/{alpha}" in one.path], "once"
+
+
+def test_customers_that_were_merged_are_settled_by_a_link() -> None:
+    with closing(PairLoop()) as loop:
+        alpha = loop.add_organization("Alpha AB")
+        deal = won_deal(loop, alpha)
+        sync(loop)
+        former = loop.erp.rows("customers")[0]["number"]
+        survivor = loop.erp.add("customers", displayName="Alpha Handel AB")
+        loop.erp.people.merge_customers(former, survivor["number"])
+        loop.people.edit("organization", alpha, name="Alpha Nord AB")
+        sync(loop)
+        assert loop.entries("organizations_to_customers", ["1"])["1"].code == "counterpart-gone"
+        assert [row["number"] for row in loop.erp.rows("customers")] == [survivor["number"]], "none is made"
+        loop.link(alpha, survivor["id"])
+        sync(loop)
+        assert loop.entries("organizations_to_customers", ["1"])["1"].status == "done"
+        assert [row["displayName"] for row in loop.erp.rows("customers")] == ["Alpha Nord AB"]
+        assert [row["customerNumber"] for row in loop.documents(deal)] == [survivor["number"]]
+
+
+def won_deal(loop: PairLoop, organization: int) -> int:
+    """With one line."""
+    product = loop.add_product("Desk", "A-1", 100)
+    deal: int = loop.people.add("deal", title="x", org_id=organization, currency="EUR")
+    loop.people.add_line(deal, product, 100, 1)
+    loop.people.win(deal)
+    return deal

@@ -56,7 +56,11 @@ def shown(flow: str, case: dict[str, Any]) -> dict[str, Any]:
     if isinstance(result, Skip):
         return {"skip": result.code, "reason": result.reason, "leaves": result.leaves}
     more = {"refs": [f"{ref.field}: {ref.entity} {ref.id} as {ref.into}" for ref in result.refs]}
-    more |= {"match": list(result.match)}
+    more |= {
+        "match": list(result.match),
+        "cut": sorted(result.cut),
+        "notes": [code for code, _ in result.notes],
+    }
     return {
         "key": result.key,
         "body": json.loads(json.dumps(result.body, default=str)),

@@ -128,10 +128,10 @@ SYSTEM = System(
         "password": "the user's password, or the web service access key of the user's card (login: basic, windows)",
     },
     entities={
-        "customer": Entity(key="number", batch=CHUNK, settle=LATE, fields=CUSTOMER),
+        "customer": Entity(key="number", batch=CHUNK, settle=LATE, fields=CUSTOMER, title="displayName"),
         "vendor": Entity(key="number", fields=VENDOR),
-        "contact": Entity(key="number", batch=CHUNK, settle=LATE, fields=CONTACT),
-        "item": Entity(key="number", batch=CHUNK, fields=ITEM),
+        "contact": Entity(key="number", batch=CHUNK, settle=LATE, fields=CONTACT, title="displayName"),
+        "item": Entity(key="number", batch=CHUNK, fields=ITEM, title="displayName"),
         "document": Entity(key="externalDocumentNumber", batch=CHUNK, settle=LATE),
         "posting": Entity(key="document", batch=CHUNK),
     },

@@ -6,94 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from mlconnector.errors import Rejected
+from mlconnector.spelling import country_spellings
 from mlconnector.systems.business_central.api import Api
 from mlconnector.systems.business_central.find import stream
-
-_COUNTRIES = """
-AE ARE United Arab Emirates
-AR ARG Argentina
-AT AUT Austria
-AU AUS Australia
-BE BEL Belgium
-BG BGR Bulgaria
-BR BRA Brazil
-CA CAN Canada
-CH CHE Switzerland
-CL CHL Chile
-CN CHN China
-CY CYP Cyprus
-CZ CZE Czechia
-CZ CZE Czech Republic
-DE DEU Germany
-DK DNK Denmark
-EE EST Estonia
-EG EGY Egypt
-EL GRC Greece
-ES ESP Spain
-FI FIN Finland
-FO FRO Faroe Islands
-FR FRA France
-GB GBR United Kingdom
-GB GBR Great Britain
-GB GBR England
-GB GBR Scotland
-GB GBR Wales
-GR GRC Greece
-HK HKG Hong Kong
-HR HRV Croatia
-HU HUN Hungary
-ID IDN Indonesia
-IE IRL Ireland
-IL ISR Israel
-IN IND India
-IS ISL Iceland
-IT ITA Italy
-JP JPN Japan
-KR KOR South Korea
-LI LIE Liechtenstein
-LT LTU Lithuania
-LU LUX Luxembourg
-LV LVA Latvia
-MT MLT Malta
-MX MEX Mexico
-MY MYS Malaysia
-NL NLD Netherlands
-NL NLD The Netherlands
-NO NOR Norway
-NZ NZL New Zealand
-PL POL Poland
-PT PRT Portugal
-RO ROU Romania
-RS SRB Serbia
-SA SAU Saudi Arabia
-SE SWE Sweden
-SG SGP Singapore
-SI SVN Slovenia
-SK SVK Slovakia
-TH THA Thailand
-TR TUR Turkey
-TR TUR Türkiye
-TW TWN Taiwan
-UA UKR Ukraine
-UK GBR United Kingdom
-US USA United States
-US USA United States of America
-VN VNM Vietnam
-ZA ZAF South Africa
-"""
-"""ISO 3166 codes and English names; a company's own names come from its Countries/Regions."""
-
-
-def _spellings() -> Mapping[str, frozenset[str]]:
-    """Every spelling of a country, with all others of it."""
-    groups: dict[str, set[str]] = {}
-    for line in _COUNTRIES.strip().splitlines():
-        two, three, name = line.split(" ", 2)
-        groups.setdefault(three, {three}).update((two, name.upper()))
-    return {one: frozenset(group) for group in groups.values() for one in group}
-
-
-_SPELLINGS = _spellings()
 
 
 class Codes:
@@ -111,7 +26,7 @@ class Codes:
         """The code for a code, an ISO code or a name; None if there is none (trap T37)."""
         wanted = text.strip().upper()
         known = self._countries
-        for one in (wanted, *sorted(_SPELLINGS.get(wanted, ()))):
+        for one in (wanted, *sorted(country_spellings(wanted))):
             if one in known:
                 return known[one]
         return None

@@ -151,6 +151,7 @@ def documents_by_number(api: Api, numbers: Collection[str]) -> Mapping[str, list
 
 def contacts_of(api: Api, customers: Sequence[str]) -> Mapping[str, list[Row]]:
     """`contactsInformation` of each of these customers (section 2.5); one that is gone is left out."""
+    customers = [customer for customer in customers if is_guid(customer)]
     parts = [
         Part("GET", f"{api.address('customers', {}, customer)}/contactsInformation") for customer in customers
     ]
@@ -171,10 +172,11 @@ def rows_where(
 ) -> Iterator[dict[str, Any]]:
     """The records whose field is one of these, letter case aside; `shown` are the fields to ask for, [] is all.
 
-    Asked for in portions that fit an address. A value longer than the field is not asked for: it would be refused
-    (section 3.2).
+    Asked for in portions that fit an address. A value longer than the field, or an id that can be none, is not asked
+    for: the whole portion would be refused (section 3.2).
     """
     asked = [value for value in values if value and (not length or len(value) <= length)]
+    asked = [value for value in asked if field != "id" or api.dialect.is_key(value)]
     if not asked:
         return
     wanted = {value.lower() for value in asked}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mlconnector.model import Step
 from mlconnector.pairs import Merge, merge
-from mlconnector.spelling import legal_forms, plain_tax
+from mlconnector.spelling import legal_forms, plain_name, plain_tax
 from mlconnector.systems.business_central.read import read_stamp
 from mlconnector.systems.business_central.values import is_blank, same
 
@@ -36,15 +36,21 @@ def is_just_matched(step: Step) -> bool:
     return step.changed is None and not step.seen
 
 
-def find_contradiction(step: Step, values: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """What speaks against a customer that was only just found, by its name or an e-mail address; "" is nothing.
+def find_contradiction(entity: str, step: Step, values: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """What speaks against a customer or contact that was only just found, by its name or an e-mail address; "" is
+    nothing.
 
-    What a person linked holds (its memo is empty, not None), and so does a number or tax number that both have.
+    What a person linked holds (its memo is empty, not None).
     """
-    if step.memo is not None or not is_just_matched(step) or step.mapped is None:
+    if entity not in _AGAINST or step.memo is not None or not is_just_matched(step) or step.mapped is None:
         return ""
+    return _AGAINST[entity](step.mapped.match, values, row)
+
+
+def _against_customer(match: Sequence[str], values: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """A number or tax number that both have holds, whatever else there is."""
     ours, theirs = (plain_tax(str(one.get("taxRegistrationNumber") or "")) for one in (values, row))
-    numbers = [key.partition(":")[2] for key in step.mapped.match if key.startswith("number:")]
+    numbers = [key.partition(":")[2] for key in match if key.startswith("number:")]
     has = str(row["number"]).casefold()
     if any(number.casefold() == has for number in numbers) or (ours and ours == theirs):
         return ""
@@ -54,6 +60,16 @@ def find_contradiction(step: Step, values: Mapping[str, Any], row: Mapping[str, 
         return "its number is another one"
     forms = [legal_forms(str(one.get("displayName") or "")) for one in (values, row)]
     return "its legal form is another one" if all(forms) and not forms[0] & forms[1] else ""
+
+
+def _against_contact(match: Sequence[str], values: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    """Several people may share an e-mail address (info@…)."""
+    names = {plain_name(str(one.get("displayName") or "")) for one in (values, row)}
+    companies = {str(one.get("companyNumber") or "").upper() for one in (values, row)}
+    return "its name and its company are others" if len(names) > 1 and len(companies) > 1 else ""
+
+
+_AGAINST = {"customer": _against_customer, "contact": _against_contact}
 
 
 def _counts(step: Step, name: str) -> bool:

@@ -70,10 +70,16 @@ class RecordWriter:
         """See Finder.find."""
         return self._finder.find(entity, keys)
 
-    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
-        """Their numbers."""
-        rows = rows_where(self._api, self._api.dialect.sets[entity], "id", ids, ["id", "number"])
-        return {str(row["id"]).lower(): str(row["number"]) for row in rows}
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """Number and name of each; a contact of type Company is none that a person is written to."""
+        fields = ["id", "number", "displayName", *(["type"] if entity == "contact" else [])]
+        rows = rows_where(self._api, self._api.dialect.sets[entity], "id", ids, fields)
+        is_named = persons or entity != "contact"
+        return {
+            str(row["id"]).lower(): f"{row['number']} {row['displayName'] if is_named else ''}".strip()
+            for row in rows
+            if row.get("type", "Person") == "Person" or entity != "contact"
+        }
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One chunk; see Target."""
@@ -101,7 +107,8 @@ class RecordWriter:
         except Rejected as error:
             outcomes[step.source_id] = refused(step, error)
             return None
-        return Draft(step, fitted.values, fitted.notes)
+        said = tuple(Note(code, sentence) for code, sentence in step.mapped.notes)
+        return Draft(step, fitted.values, (*said, *fitted.notes))
 
     # contacts
 
@@ -116,7 +123,7 @@ class RecordWriter:
         kept: list[Draft] = []
         for draft in drafts:
             customer = wanted[id(draft)]
-            if customer and not companies.get(customer):
+            if customer and not companies.get(customer) and draft.step.action != "link":
                 outcomes[draft.step.source_id] = _no_company_contact(draft.step)
             elif customer or _left_company(draft.step):
                 kept.append(_in_company(draft, companies.get(customer, "")))
@@ -162,8 +169,8 @@ class RecordWriter:
         if row is None:
             reason = "its counterpart is not there any more; it is not created again"
             return Outcome("failed", step.target_id, code="counterpart-gone", reason=reason)
-        if entity == "customer" and (against := find_contradiction(step, draft.values, row)):
-            reason = f"customer {row['number']} matches, but {against}; nothing was written"
+        if against := find_contradiction(entity, step, draft.values, row):
+            reason = f"{entity} {row['number']} matches, but {against}; nothing was written"
             return Outcome("failed", code="contradicting-match", reason=reason)
         if step.action == "link":
             return Outcome("unchanged", draft.id, code="linked", now=self._record(row))
@@ -260,7 +267,7 @@ def _number_taken(step: Step, error: Rejected) -> Outcome:
 def _company_of(step: Step) -> str:
     """The customer whose company a person is to belong to; "" if that is not to be written."""
     matters = not step.target_id or step.changed is None or step.changed & COMPANY
-    return step.refs.get("company", "").lower() if matters and step.action != "link" else ""
+    return step.refs.get("company", "").lower() if matters else ""
 
 
 def _left_company(step: Step) -> bool:

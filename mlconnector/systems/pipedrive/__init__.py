@@ -112,7 +112,7 @@ SYSTEM = System(
     entities={
         "organization": Entity(key="name", batch=25, settle=SEARCH_LAG, fields=KNOWN["organization"]),
         "person": Entity(key="name", fields=KNOWN["person"]),
-        "product": Entity(key="code", batch=25, settle=SEARCH_LAG, fields=KNOWN["product"]),
+        "product": Entity(key="code", batch=25, settle=SEARCH_LAG, fields=KNOWN["product"], title="name"),
         "deal": Entity(key="title", fields=KNOWN["deal"]),
     },
     connect=connect,

@@ -17,7 +17,7 @@ from mlconnector.systems.pipedrive.emulator_state import Company, User
 
 CLIENT_ID = "5f0c2a4be1d7a911"
 CLIENT_SECRET = "6b1df0c9a7e24b5c8d3e9f4a1b2c3d4e5f607182"  # noqa: S105  # of an emulator
-REDIRECT_URI = "http://127.0.0.1:8900/callback"
+REDIRECT_URI = "http://127.0.0.1:8976/callback"
 SCOPES = frozenset(
     {
         "base", "deals:read", "contacts:full", "products:full", "deal-fields:full", "contact-fields:full",

@@ -6,13 +6,14 @@ the wire's (option ids, numbers). Nothing is coerced there: "5" for 5 is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
 from mlconnector.errors import ConfigError, Rejected
+from mlconnector.spelling import country_spellings
 from mlconnector.systems.pipedrive.api import Record
 from mlconnector.systems.pipedrive.fields import Definitions, Field
 from mlconnector.systems.pipedrive.known import ADDRESS_PARTS, CUSTOM
@@ -20,7 +21,7 @@ from mlconnector.systems.pipedrive.verdict import SYSTEM
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = {
     "organization": {
-        "name": "text", "address": "address", "owner_id": "int", "visible_to": "int", "label_ids": "raw",
+        "name": "text", "owner_id": "int", "visible_to": "int", "label_ids": "raw",
         "website": "text", "linkedin": "text", "industry": "int", "annual_revenue": "double", "employee_count": "int",
         **{f"address.{part}": "text" for part in ADDRESS_PARTS},
     },
@@ -34,6 +35,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = {
 FEATURES = frozenset({"website", "linkedin", "industry", "annual_revenue", "employee_count"})
 """403 in accounts that do not have them (3.3, trap 13)."""
 PRICE = ("currency", "price", "cost", "direct_cost", "notes")
+_BESIDE_THE_STREET = frozenset(f"address.{part}" for part in ADDRESS_PARTS) - {
+    "address.value",
+    "address.route",
+}
 _TEXTS = ("text", "varchar", "varchar_auto", "phone", "date")
 _LINKS = ("user", "org", "people", "int")
 
@@ -45,27 +50,34 @@ class Spelling:
         self._definitions = definitions
         self._built_in = BUILT_IN[definitions.kind]
 
-    def wanted(self, body: Mapping[str, Any], current: Mapping[str, Any]) -> Record:
+    def wanted(
+        self, body: Mapping[str, Any], current: Mapping[str, Any], cut: Collection[str] = ()
+    ) -> Record:
         """The body by name (`address.locality`, `custom_fields.Region`) as a record would show it.
 
-        What is equal to the current value is that value, however it was spelled.
+        What is equal to the current value is that value, however it was spelled: a country by name or code, a street
+        with its number in one field or in two, and of the names in `cut` what the current value begins with.
         """
         found: Record = {}
         for name, value in flatten(body).items():
             has = value_at(current, name)
-            if name == "prices":
-                value = merged_prices(value or (), has or ())
-            elif name == "address":
-                value = merged_address(value or {}, has or {})
-            else:
-                value = self._spelled(name, value)
-            found[name] = has if _is_same(value, has) else value
+            value = merged_prices(value or (), has or ()) if name == "prices" else self._spelled(name, value)
+            same = _is_same_list(value, has) if name == "prices" else _is_same(value, has)
+            same = same or (name == "address.country" and _is_same_country(value, has))
+            found[name] = has if same or (name in cut and _begins_with(has, value)) else value
         if found.get("name", "") is None:
             raise Rejected("the record has no name, which Pipedrive asks for", code="missing-name")
-        return found
+        return found | _street_as_it_is(found, current, cut)
 
-    def body(self, write: Mapping[str, Any], current: Mapping[str, Any]) -> Record:
-        """These fields as a request carries them: the address and the prices whole (trap 10)."""
+    def body(
+        self, write: Mapping[str, Any], current: Mapping[str, Any], wanted: Mapping[str, Any] | None = None
+    ) -> Record:
+        """These fields as a request carries them: the address and the prices whole (trap 10).
+
+        A street that holds the number takes the former number with it, whoever wrote that one.
+        """
+        if "address.route" in write and (wanted or {}).get("address.street_number", "") is None:
+            write = {**write, "address.street_number": None}
         sent: Record = {}
         for name, value in write.items():
             if name.startswith("address."):
@@ -155,23 +167,16 @@ def number(value: Any) -> int | msgspec.Raw:
 
 
 def merged_prices(ours: Any, theirs: Any) -> list[Record]:
-    """Their price list with ours in it: an entry a currency, and what we do not know of an entry stays (trap 25)."""
-    merged = {one["currency"]: dict(one) for one in theirs}
+    """Their price list with ours in it: an entry a currency, and what we do not know of an entry stays (trap 25).
+
+    An entry without a currency cannot be sent, and is left out.
+    """
+    merged = {one["currency"]: dict(one) for one in theirs if one.get("currency")}
     for one in ours:
         given = {name: one[name] for name in PRICE if one.get(name) is not None}
         has = merged.setdefault(str(given["currency"]), {})
         has |= {name: value for name, value in given.items() if not _is_same(value, has.get(name))}
     return list(merged.values())
-
-
-def merged_address(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Record | None:
-    """Their address with our parts in it; None if we have none."""
-    given = {part: value or None for part, value in ours.items() if part in ADDRESS_PARTS}
-    if not any(given.values()):
-        return None
-    if all(theirs.get(part) == value for part, value in given.items()):
-        return dict(theirs)
-    return {**theirs, **given, "value": given.get("value") or one_line({**theirs, **given})}
 
 
 def whole_address(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Record | None:
@@ -207,6 +212,41 @@ def _is_same(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list) and all(isinstance(x, str) for x in (*one, *other)):
         return sorted(one) == sorted(other)
     return bool(one == other)
+
+
+def _is_same_list(prices: Any, theirs: Any) -> bool:
+    """Entries that cannot be sent do not count."""
+    return bool(prices == [one for one in theirs or () if one.get("currency")])
+
+
+def _is_same_country(one: Any, other: Any) -> bool:
+    return bool(one and other) and str(other).strip().upper() in country_spellings(str(one))
+
+
+def _begins_with(has: Any, value: Any) -> bool:
+    return bool(isinstance(has, str) and value and has.startswith(str(value)))
+
+
+def _street_as_it_is(wanted: Mapping[str, Any], current: Mapping[str, Any], cut: Collection[str]) -> Record:
+    """Street and number as they are there, if together they say what is wanted of the street; else nothing."""
+    street, has = wanted.get("address.route"), current.get("address") or {}
+    if not street or wanted.get("address.street_number"):
+        return {}
+    others = any(value for name, value in wanted.items() if name in _BESIDE_THE_STREET)
+    whole = "address.route" not in cut
+    lines = _street_lines(has, others=others)
+    if not any(line == street if whole else line.startswith(street) for line in lines):
+        return {}
+    names = ("address.route", "address.street_number")
+    return {name: value_at(current, name) for name in names if name in wanted}
+
+
+def _street_lines(address: Mapping[str, Any], *, others: bool) -> list[str]:
+    """How one may write street and number; of an address without parts, unless `others` are wanted, all of it."""
+    street, number = (str(address.get(part) or "") for part in ("route", "street_number"))
+    if others or any(address.get(part) for part in ADDRESS_PARTS if part != "value"):
+        return [f"{street} {number}".strip(), f"{number} {street}".strip()]
+    return [str(address.get("value") or "")]
 
 
 def _text(field: Field, value: Any) -> str | None:

@@ -72,15 +72,21 @@ class Installing:
 
     def _code_in(self, address: str) -> str:
         """The code, if Pipedrive gave one to this log-in."""
-        answer = {name: values[0] for name, values in parse_qs(urlsplit(address.strip()).query).items()}
-        if not secrets.compare_digest(answer.get("state", ""), self._state):
+        came = urlsplit(address.strip())
+        answer = {name: values[0] for name, values in parse_qs(came.query).items()}
+        again = f"begin anew: {LOG_IN_AGAIN}"
+        if "state" not in answer or came.path.endswith("/oauth/authorize"):
             raise AuthError(
-                f"{SYSTEM} login: this address belongs to another log-in", hint=f"begin anew: {LOG_IN_AGAIN}"
+                f"{SYSTEM} login: that is not the address the browser ended at: it begins with"
+                f" {self._settings.redirect_url} and has code= and state= in it",
+                hint=f"allow the app in the browser, copy the whole address it then shows; {again}",
             )
+        if not secrets.compare_digest(answer["state"], self._state):
+            raise AuthError(f"{SYSTEM} login: this address belongs to another log-in", hint=again)
         if "error" in answer or not answer.get("code"):
             raise AuthError(
                 f"{SYSTEM} login: Pipedrive gave no access ({plain(answer.get('error', 'no code'))})",
-                hint=f"allow the app to be installed; begin anew: {LOG_IN_AGAIN}",
+                hint=f"allow the app to be installed; {again}",
             )
         return answer["code"]
 

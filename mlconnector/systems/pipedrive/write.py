@@ -53,6 +53,14 @@ class Writer:
         """Ids by key, from lists and searches that see their own writes (see Finder)."""
         return self._finder.find(keys)
 
+    def names(self, entity: str, ids: Collection[str], *, persons: bool = False) -> Mapping[str, str]:
+        """Id and name of each; ids are numbers here."""
+        asked, found = [id_ for id_ in ids if id_.isascii() and id_.isdecimal()], dict[str, str]()
+        for start in range(0, len(asked), IDS_A_CALL):
+            rows = fetch_records(self._api, self._kind, asked[start : start + IDS_A_CALL], {})
+            found |= {id_: f"{id_} {row['name']}" for id_, row in rows.items() if isinstance(row, dict)}
+        return found
+
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """One step after the other; see Target."""
         outcomes: dict[str, Outcome] = {}
@@ -115,13 +123,13 @@ class Writer:
 
     def _update(self, step: Step, row: Mapping[str, object], current: Record) -> Outcome:
         assert step.mapped is not None and step.target_id is not None
-        target_id, create_only = step.target_id, step.mapped.create_only
-        own = {name: value for name, value in step.mapped.body.items() if name not in create_only}
+        target_id, mapped = step.target_id, step.mapped
+        own = {name: value for name, value in mapped.body.items() if name not in mapped.create_only}
         if step.changed is not None:
             step = replace(step, changed=frozenset(_expanded(own, step.changed)))
 
         def merged() -> tuple[Record, Merge]:
-            wanted = self._available(self._spelling.wanted(own, current))
+            wanted = self._available(self._spelling.wanted(own, current, mapped.cut))
             has = {name: value_at(current, name) for name in wanted}
             return wanted, merge(step, wanted, has, self._conflict, stamp_of(row))
 
@@ -133,7 +141,7 @@ class Writer:
         done, after = Outcome("unchanged", target_id), current
         if decided.write:
             shown, answer = self._sent(
-                lambda: self._spelling.body(merged()[1].write, current),
+                lambda: self._spelled(*merged(), current),
                 lambda sent: self._api.change(self._kind, target_id, sent),
             )
             done, after = _done("updated", target_id, answer), self._shape.show(shown)
@@ -143,6 +151,9 @@ class Writer:
             reason = f"changed in Pipedrive meanwhile and left as it is there: {', '.join(kept)}"
             done = replace(done, code="conflict-kept", reason=reason)
         return done
+
+    def _spelled(self, wanted: Record, decided: Merge, current: Record) -> Record:
+        return self._spelling.body(decided.write, current, wanted)
 
     def _remove(self, step: Step) -> Outcome:
         """Into the bin, out of which a person can take it for 30 days (9.1)."""

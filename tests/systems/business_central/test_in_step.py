@@ -134,7 +134,9 @@ def test_a_customer_that_is_anothers_already_is_named_by_its_number(runs: Runs) 
     runs.crm.records["2"] = {"name": "Adatum", "town": "Lund", "number": "10000"}
     assert runs.run(CUSTOMERS)["failed"] == 1
     entry = runs.entry(CUSTOMERS, "2")
-    assert entry.code == "match-taken" and entry.reason.endswith("another record already: 10000")
+    assert entry.code == "match-taken" and entry.reason.endswith(
+        "another record already: 10000 Adatum Corporation"
+    )
 
 
 @pytest.mark.parametrize(("conflict", "city"), [("source", "Lund"), ("target", "Kiel"), ("hold", "Kiel")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,3 +104,28 @@ def test_the_company_is_not_asked_for_where_it_did_not_change(desk: Desk, change
     desk.one("contact", step)
     assert len(desk.calls("GET", "contactsInformation")) == asked
     assert contact(desk, made.target_id)["companyNumber"] == company_number(desk, "10000")
+
+
+@pytest.mark.parametrize(
+    ("body", "company", "memo", "against"),
+    [
+        ({"displayName": "Bo Ek"}, "20000", None, True),
+        ({"displayName": "Bo Ek"}, "", None, True),
+        ({"displayName": "Bo Ek"}, "10000", None, False),
+        ({"displayName": "anna  LIND"}, "20000", None, False),
+        ({"displayName": "Bo Ek"}, "20000", {}, False),
+    ],
+)
+@pytest.mark.parametrize("action", ["update", "link"])
+def test_somebody_of_another_company_with_the_same_address_is_not_taken_for_another(
+    desk: Desk, body: dict[str, Any], company: str, memo: Any, against: bool, action: Any
+) -> None:
+    made = desk.one("contact", create("7", refs=refs(desk, "10000"), **ANNA))
+    before = contact(desk, made.target_id)
+    step = update("8", made.target_id or "", refs=refs(desk, company) if company else {}, **ANNA | body)
+    outcome = desk.one("contact", replace(step, action=action, memo=memo))
+    assert (outcome.code == "contradicting-match") is against
+    if against:
+        assert outcome.target_id is None
+        assert outcome.reason.startswith(f"contact {before['number']} matches, but its name and its company")
+        assert contact(desk, made.target_id) == before

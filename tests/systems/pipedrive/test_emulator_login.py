@@ -166,6 +166,17 @@ def test_scopes_decide_what_an_app_may_call(crm, api, scopes, path, status):
     assert status == 200 or answer.json()["error"] == "Scope and URL mismatch"
 
 
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+def test_a_discount_is_written_with_the_scope_for_writing_deals_only(crm, api, method):
+    deal = crm.people.add("deal", title="x")
+    part = "" if method == "POST" else f"/{crm.people.discount(deal, 5)}"
+    body = {"type": "amount", "amount": 1, "description": "x"}
+    for scope, status in (("deals:read", 403), ("deals:full", 201 if method == "POST" else 200)):
+        headers = {"Authorization": f"Bearer {access_of(crm, api, scope)}"}
+        url = f"{api.url}/api/v2/deals/{deal}/discounts{part}"
+        assert requests.request(method, url, json=body, headers=headers, timeout=10).status_code == status
+
+
 def test_reading_scopes_do_not_allow_writing(crm, api):
     access = access_of(crm, api, "deals:read")
     headers = {"Authorization": f"Bearer {access}"}

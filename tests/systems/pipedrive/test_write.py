@@ -230,12 +230,44 @@ def test_an_address_is_sent_whole(client: Client) -> None:
     assert outcome.status == "updated"
 
 
-def test_an_address_may_come_as_one_object(client: Client) -> None:
-    client.crm.people.add("organization", name="A", address=ADDRESS)
-    same = {"route": "Station Road", "locality": "Cambridge"}
-    assert client.one(update(1, {"address": same})).status == "unchanged"
-    assert client.one(update(1, {"address": {**same, "locality": "Ely"}})).status == "updated"
-    assert organization(client)["address"]["locality"] == "Ely"
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"route": "Station Road 21", "street_number": None, "country": "GB"},
+        {"route": "21 Station Road", "street_number": None, "country": "united kingdom"},
+        {"route": "Station Road", "street_number": "21", "country": "GBR"},
+    ],
+)
+def test_an_address_that_says_the_same_in_other_parts_is_left_as_it_is(
+    client: Client, parts: dict[str, Any]
+) -> None:
+    client.crm.people.add("organization", name="A", address={**ADDRESS, "street_number": "21"})
+    body = {f"address.{part}": value for part, value in parts.items()}
+    assert client.one(update(1, body)).status == "unchanged"
+    moved = update(1, {**body, "address.route": "Mill Road 5", "address.street_number": None})
+    assert client.one(moved).status == "updated"
+    found = organization(client)["address"]
+    assert (found["route"], found["street_number"], found["country"]) == (
+        "Mill Road 5",
+        None,
+        "United Kingdom",
+    )
+
+
+def test_an_address_in_one_line_is_no_other_than_the_street_that_it_became(client: Client) -> None:
+    client.crm.people.add("organization", name="A", address={"value": "Station Road 21, Ely"})
+    line = {"address.route": "Station Road 21, Ely", "address.street_number": None, "address.locality": None}
+    assert client.one(update(1, line)).status == "unchanged"
+    assert client.one(update(1, {**line, "address.locality": "Ely"})).status == "updated"
+
+
+def test_a_text_that_was_cut_in_the_source_does_not_cut_its_counterpart(client: Client) -> None:
+    client.crm.people.add("organization", name="A", address={**ADDRESS, "locality": "Llanfairpwllgwyngyll"})
+    step = update(1, {"address.locality": "Llanfairpwll"})
+    assert step.mapped is not None
+    cut = replace(step, mapped=replace(step.mapped, cut=frozenset({"address.locality"})))
+    assert client.one(cut).status == "unchanged"
+    assert client.one(step).status == "updated"
 
 
 def test_an_address_is_emptied_by_emptying_its_parts(client: Client) -> None:
@@ -255,6 +287,18 @@ def test_a_price_is_changed_in_its_currency_and_the_others_stay(client: Client) 
     assert outcome.now is not None and len(outcome.now["prices"]) == 2
     again = client.one(update(1, {"prices": [{"currency": "EUR", "price": Decimal("2.5")}]}), "product")
     assert again.status == "unchanged"
+
+
+def test_a_price_without_a_currency_does_not_keep_the_others_from_being_changed(client: Client) -> None:
+    client.crm.people.add("product", name="Desk", prices=[{"currency": "EUR", "price": 1}])
+    (row,) = client.crm.people.company.tables["product"].listed
+    stray = {"currency": None, "price": 5, "cost": 0, "direct_cost": None, "notes": ""}
+    wanted = {"prices": [{"currency": "EUR", "price": Decimal(2)}]}
+    row["prices"].append(stray)
+    assert client.one(update(1, wanted), "product").status == "updated"
+    assert client.crm.people.record("product", 1)["prices"][0]["price"] == 2
+    row["prices"].append(stray)
+    assert client.one(update(1, wanted), "product").status == "unchanged"
 
 
 def test_names_that_are_for_creating_only_are_not_changed(client: Client) -> None:
