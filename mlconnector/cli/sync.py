@@ -43,7 +43,7 @@ Examples:
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Send N records of each flow at most; the watermark stays where it is.",
+    help="Send N records of each flow at most; the watermark stays where it is, and nothing is posted.",
 )
 @click.option(
     "--record",
@@ -96,15 +96,16 @@ def command(
     from mlconnector.cli.records import find_ids, not_found
     from mlconnector.cli.stop import stop_on_signals
 
-    found: list[str] = []
+    found: dict[str, list[str]] = {}
 
     def act(run: FlowRun, watch: Watch) -> None:
         job = run.job
         if adopt and not job.flow.fields:
             return  # what goes one way only is found by its key anyway
         if records:
-            ids = find_ids(job.flow, job.ledger, job.source, records)
-            found.extend(ids)
+            ids = found.get(job.flow.follows)  # no other than were looked at just before
+            ids = find_ids(job.flow, job.ledger, job.source, records) if ids is None else ids
+            found[job.flow.name] = ids
             watch.expect(job.flow.name, len(ids))
             run.replay(ids, forced=False)
             return
@@ -132,7 +133,7 @@ def command(
         with stop_on_signals() as stopping:
             stopping.sleep(random.uniform(0, jitter.total_seconds()))  # noqa: S311 - no secret
     code = _run(common, order, act)
-    if records and not found:
+    if records and not any(found.values()):
         raise not_found(records)
     return code
 
