@@ -188,7 +188,8 @@ class Step:
     which a counterpart with the key it has now was removed. `again` says that an earlier
     send of this record got no clear answer. `memo` is the last Outcome's. `changed` are the names in the body that the
     source changed since both were last in step (None: nobody knows, or all of them), `seen` hashes of the counterpart's
-    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field.
+    fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field. `why` is the
+    code of the Skip that a removal comes from, or `gone`.
     """
 
     action: Action
@@ -204,6 +205,7 @@ class Step:
     seen: Mapping[str, str] = field(default_factory=dict)
     modified: datetime | None = None
     refs: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
 
 
 MapFunction = Callable[[Change], Mapped | Skip]

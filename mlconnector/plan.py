@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from mlconnector.model import Outcome, Step
-from mlconnector.systems.base import Target
+from mlconnector.systems.base import Foretells, Names, Target
 
 
 class DryRun:
@@ -18,6 +18,13 @@ class DryRun:
         """Asks the real target."""
         return self._target.find(entity, keys)
 
+    def names(self, entity: str, ids: Collection[str]) -> Mapping[str, str]:
+        """Asks the real target, if it can say."""
+        return self._target.names(entity, ids) if isinstance(self._target, Names) else {}
+
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """Writes nothing."""
+        target = self._target
+        if isinstance(target, Foretells):
+            return [target.foretell(entity, step) for step in steps]
         return [Outcome("planned", target_id=step.target_id, code=step.action) for step in steps]

@@ -29,11 +29,18 @@ _TOLD_ALREADY = ("later", "stopped", "found-elsewhere", "waits-for-another")
 """Codes of records that wait because the flow ended early (its error says so once for all of them), or for a moment."""
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
+_EACH = ("posted",)
+"""Codes of what was done that a mailbox wants to have by name, one by one."""
 _PLAN = {
     "create": "would be created",
+    "create-post": "would be created and posted",
     "update": "would be updated",
+    "update-post": "would be updated and posted",
     "link": "would be linked",
     "remove": "would be removed",
+    "post": "would be posted",
+    "flag": "would be flagged",
+    "leave": "would stay as they are",
 }
 
 
@@ -56,7 +63,9 @@ class Note:
         key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
         begin = f"  {self.flow} {self.name or self.id}{key}"
         if self.status == "planned":
-            return f"{begin}: {_PLAN.get(self.code, self.code)}"
+            return f"{begin}: {_PLAN.get(self.code, self.code)}{f': {self.reason}' if self.reason else ''}"
+        if self.status in _DONE and not self.next:
+            return f"{begin}: {', '.join(one for one in (self.code or self.status, self.reason) if one)}"
         vendor = f" [request {self.request_id}]" if self.request_id else ""
         return f"{begin}: {self.status}, {self.code}: {self.reason.rstrip('.')}{vendor}. {self.next}"
 
@@ -74,7 +83,11 @@ class Tally:
     counts: Mapping[str, int] = field(default_factory=dict)
     """The engine's: everything that was read, unchanged and waiting included."""
     notes: list[Note] = field(default_factory=list)
+    details: list[Note] = field(default_factory=list)
+    """What was done, where a target says more of it than that (`-v`, and JSON)."""
     new_problems: int = 0
+    named: int = 0
+    """Records that were done and are told one by one."""
     planned: int = 0
     calls: int = 0
     seconds: float = 0.0
@@ -90,7 +103,11 @@ class Tally:
             self.planned += 1
         elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
             self.new_problems += 1
+        elif outcome.status in _DONE and outcome.code in _EACH:
+            self.named += 1
         else:
+            if outcome.status in _DONE and outcome.reason and len(self.details) < KEPT:
+                self.details.append(_note(self.flow, one))
             return
         if len(self.notes) < KEPT:
             self.notes.append(_note(self.flow, one))
@@ -158,7 +175,8 @@ class Tally:
             "counts": dict(self.counts),
             "codes": codes,
             "notes": [asdict(note) for note in self.notes],
-            "more": max(0, self.new_problems + self.planned - len(self.notes)),
+            "details": [asdict(note) for note in self.details],
+            "more": max(0, self.new_problems + self.named + self.planned - len(self.notes)),
             "finished": self.finished,
             "calls": self.calls,
             "seconds": round(self.seconds, 3),
@@ -174,7 +192,7 @@ def _is_new(one: Settled) -> bool:
 
 def _is_problem(outcome: Outcome) -> bool:
     """Done with a code and a reason (an incomplete address left empty) is done, but worth knowing."""
-    if outcome.code in (*_TOLD_ALREADY, *_AS_IT_SHOULD_BE):
+    if outcome.code in (*_TOLD_ALREADY, *_AS_IT_SHOULD_BE, *_EACH):
         return False
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 
@@ -187,7 +205,7 @@ def _note(flow: str, one: Settled) -> Note:
         or (one.before.target_key if one.before else None)
         or ""
     )
-    planned = outcome.status == "planned"
+    fine = outcome.status == "planned" or (outcome.status in _DONE and outcome.code in ("", *_EACH))
     return Note(
         flow=flow,
         id=one.source_id,
@@ -196,7 +214,7 @@ def _note(flow: str, one: Settled) -> Note:
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if planned else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
+        next="" if fine else remedy(outcome.code, outcome.status, flow, one.name or one.source_id),
         request_id=outcome.request_id,
     )
 
@@ -232,12 +250,18 @@ class Summary:
             *(f"{name} ended early: {one.message}" for name, error in ends if error for one in error.each()),
         ]
 
-    def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
-        """For people: a line for each flow that has news (`everything`: that read anything), then its new problems."""
+    def lines(self, *, everything: bool, most: int = LINES, details: bool = False) -> list[str]:
+        """For people: a line for each flow that has news (`everything`: that read anything), then its new problems.
+
+        With `details` also what is known of records with which nothing is wrong.
+        """
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
         notes = [note for tally in shown for note in tally.notes]
-        left_out = sum(tally.new_problems + tally.planned for tally in shown) - min(len(notes), most)
+        told = sum(tally.new_problems + tally.named + tally.planned for tally in shown)
+        left_out = told - min(len(notes), most)
         lines = [tally.line() for tally in shown] + [note.line() for note in notes[:most]]
+        if details:
+            lines += [note.line() for tally in shown for note in tally.details]
         if left_out:
             where = "see them with --json" if self.dry_run else "mlconnector status"
             lines.append(f"  and {left_out} more: {where}")

@@ -110,7 +110,7 @@ def bind_postings(options: DocumentOptions) -> MapFunction | None:
             "total": left.get("total"),
         }
         document = Ref("document", change.entity, change.id, "document")
-        return Mapped(f"posting:{change.id}", body, digest(body), (document,))
+        return Mapped(f"posting:{number or change.id}", body, digest(body), (document,))
 
     return map_posting
 

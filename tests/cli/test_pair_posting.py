@@ -103,3 +103,70 @@ def test_a_full_run_is_not_stopped_by_what_was_posted(pair: Pair) -> None:
     assert len(posted(pair)) == 21
     result = pair.run("sync", "--full")
     assert result.exit_code == 0, result.output
+
+
+# what a run says, and a dry run before it
+
+
+def test_a_dry_run_names_the_drafts_that_would_be_posted(drafts: Pair) -> None:
+    number = drafts.world.erp.rows("salesInvoices")[0]["number"]
+    drafts.win_a_deal()
+    change(drafts, 2)
+    drafts.crm.people.lose(3)
+    drafts.world.erp.people.edit_line(drafts.world.erp.rows("salesInvoices")[3]["number"], 10000, quantity=5)
+    writes = len(drafts.writes())
+    said = drafts.run("sync", "--dry-run").output
+    assert (
+        f"{POST} Two lamps (PD-1): would be posted: sales invoice {number}, customer C00020, 100.00 EUR"
+        in said
+    )
+    assert "deals_to_documents Two lamps (PD-2): would be updated and posted\n" in said
+    assert "deals_to_documents Two lamps (PD-3): would be flagged: its deal is not won any more" in said
+    assert f"{POST} Two lamps (PD-4): would be flagged: " in said
+    assert "deals_to_documents Two lamps (PD-11): would be created and posted\n" in said
+    assert len(drafts.writes()) == writes
+
+
+def test_explain_says_what_would_become_of_document_and_posting(drafts: Pair) -> None:
+    assert "would post it: sales invoice" in drafts.run("explain", "PD-1").output
+    drafts.crm.people.lose(1)
+    said = drafts.run("explain", "PD-1").output
+    assert "would flag it: its deal is not won any more" in said
+    assert "would do nothing: deals_to_documents does not get so far" in said
+    assert "would create and post it" in drafts.run("explain", str(drafts.win_a_deal())).output
+
+
+def test_a_mailbox_hears_which_invoice_was_posted_and_more_with_v(pair: Pair) -> None:
+    pair.win_a_deal()
+    write(pair, "document: invoice, post: true")
+    said = pair.run("sync").output
+    (invoice,) = pair.world.erp.rows("salesInvoices")
+    told = f"sales invoice {invoice['number']}, customer C00020, 100.00 EUR without tax"
+    assert f"{POST} Two lamps (PD-1): posted, {told}\n" in said
+    assert "created, sales invoice" not in said
+    pair.win_a_deal()
+    assert (
+        "deals_to_documents Two lamps (PD-2): created, sales invoice S-INV" in pair.run("sync", "-v").output
+    )
+    assert told in pair.run("explain", "PD-1").output
+
+
+def test_a_deal_that_when_leaves_out_by_now_keeps_its_draft_and_is_flagged(pair: Pair) -> None:
+    pair.win_a_deal()
+    write(pair, "document: order, post: false, on_unwon: delete")
+    assert pair.run("sync").exit_code == 0
+    write(pair, "post: false, on_unwon: delete, when: {pipeline_id: {in: [77]}}")
+    said = pair.run("sync", "--full").output
+    assert "excluded-now: its deal is won, and the flow leaves it out by now" in said
+    assert len(pair.world.erp.rows("salesOrders")) == 1
+    pair.crm.people.lose(1)
+    pair.run("sync")
+    assert pair.world.erp.rows("salesOrders") == [], "now it is not won any more"
+
+
+def test_candidates_are_named_by_number_in_a_dry_run_too(pair: Pair) -> None:
+    for _ in range(2):
+        pair.world.erp.add("customers", displayName="Alpha")
+    pair.write(CUSTOMERS)
+    for words in (["sync", "--adopt", "--dry-run"], ["sync", "--dry-run"]):
+        assert "2 records in the target match: C00010, C00020" in pair.run(*words).output

@@ -188,6 +188,13 @@ class PairLoop:
         self.file.write_text(text)
         self.connection = load_connection(self.file, {})
 
+    def edit_file(self, old: str, new: str) -> None:
+        """What stands in the connection file from the next run on."""
+        text = self.file.read_text()
+        assert old in text
+        self.file.write_text(text.replace(old, new))
+        self.connection = load_connection(self.file, {})
+
     def addresses(self) -> tuple[str, str]:
         """Where the ERP and Pipedrive are."""
         erp_door, erp_url, crm_door, crm_url = doors()

@@ -104,3 +104,39 @@ def test_a_posting_that_was_refused_is_tried_again_when_the_draft_follows_its_de
         sync(loop)
         assert loop.erp.made.posted.keys() == {"PD-1"}
         loop.erp.made.check()
+
+
+def test_a_posted_document_whose_deal_gets_another_reference_keeps_its_own_on_record() -> None:
+    with closing(PairLoop(document="invoice")) as loop:
+        loop.people.add_field("deal", "Ref")
+        flow = "deals_to_documents: {from: crm, to: erp,"
+        loop.edit_file(flow, f"{flow} map: {{reference: custom_fields.Ref}},")
+        fill(loop)
+        for deal in (1, 2):
+            loop.people.edit("deal", deal, {"Ref": f"X{deal}"})
+        sync(loop)
+        loop.erp.people.post(loop.erp.rows("salesInvoices")[0]["number"])
+        loop.people.edit("deal", 1, {"Ref": "X9"})
+        sync(loop)
+        entry = loop.entries("deals_to_documents", ["1"])["1"]
+        assert (entry.status, entry.code, entry.target_key) == ("failed", "document-posted", "document:PD-X1")
+
+
+def test_a_line_that_changes_without_the_deal_s_stamp_reaches_its_order_the_next_day() -> None:
+    with closing(PairLoop()) as loop:
+        fill(loop)
+        sync(loop)
+        sync(loop)
+        stamp = loop.people.record("deal", 1)["update_time"]
+        loop.people.edit_line(1, loop.people.lines(1)[0]["id"], comments="in blue")
+        assert loop.people.record("deal", 1)["update_time"] == stamp
+        sync(loop)
+        assert "in blue" not in comments(loop)
+        loop.pass_time(86_400)
+        sync(loop)
+        assert "in blue" in comments(loop)
+
+
+def comments(loop: PairLoop) -> list[str]:
+    (document,) = loop.documents(1)
+    return [line["description"] for line in document["lines"]]

@@ -304,7 +304,7 @@ def test_a_posting_refers_to_the_document_of_its_deal_and_says_how_it_was_left()
     mapped = function(Change("deal", "12", "upsert", None, record))
     assert isinstance(mapped, Mapped)
     number = {"document": "invoice", "externalDocumentNumber": "PD-12"}
-    assert (mapped.key, mapped.body) == ("posting:12", {**number, **record["memo"]})
+    assert (mapped.key, mapped.body) == ("posting:PD-12", {**number, **record["memo"]})
     assert mapped.digest == digest(mapped.body), (
         "written anew, it is another one: what was refused is tried again"
     )

@@ -142,6 +142,15 @@ def test_a_customer_that_is_gone_is_said_by_business_central(office: Office) -> 
     assert "customer cannot be found" in outcome.reason
 
 
+def test_a_blocked_item_is_a_rule_of_business_central_and_nothing_that_is_missing(
+    office: Office, bc: BusinessCentral
+) -> None:
+    bc.people.block("items", "1896-S", True)
+    outcome = office.one(office.step(1))
+    assert (outcome.status, outcome.code) == ("failed", "business-rule")
+    assert "Blocked must be equal to 'No'" in outcome.reason
+
+
 def test_a_line_that_is_refused_leaves_nothing_behind_and_the_others_go_on(office: Office) -> None:
     unknown = office.step(1, lines=[DESKS, {**DESKS, "item": "NONE"}])
     outcomes = office.write(unknown, office.step(2))
