@@ -181,6 +181,20 @@ def test_many_documents_take_fewer_than_three_calls_each(office: Office) -> None
     assert len(office.desk.calls("GET", "/customers")) == 1
 
 
+@pytest.mark.parametrize(("discount", "calls"), [(0, 3), (82, 4)])
+def test_a_document_alone_takes_three_calls_and_one_with_a_discount_another(
+    office: Office, discount: int, calls: int
+) -> None:
+    target = office.desk.target("document", document=office.kind)
+    step = office.step(1, discount=Decimal(discount), total=Decimal(1782 - discount))
+    target.place()  # which company it is, is asked once a run
+    before = len(office.desk.calls())
+    assert target.find("document", ["document:PD-1"]) == {}
+    (outcome,) = target.write("document", [step])
+    assert outcome.status == "created" and outcome.memo == office.left(str(outcome.target_id))
+    assert len(office.desk.calls()) - before <= calls
+
+
 @pytest.mark.parametrize("kind", ["order", "invoice"])
 def test_a_server_without_batches_gets_one_insert_each(kind: str) -> None:
     emulator = NoBatch()
