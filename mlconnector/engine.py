@@ -373,9 +373,10 @@ class FlowRun:
         found: dict[str, str] = {}
         for ref in record.refs:
             link = self.job.ledger.links((here, ref.entity), (there, ref.into), [ref.id]).get(ref.id)
-            if link is None:
+            if link is not None:
+                found[ref.field] = link.id
+            elif not ref.optional:
                 return found, ref
-            found[ref.field] = link.id
         return found, None
 
 

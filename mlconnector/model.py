@@ -61,13 +61,15 @@ class Batch:
 class Ref:
     """A field of a mapped record that must hold the remote id of another one.
 
-    That other record is `entity` with `id` in the source, and `into` in the target.
+    That other record is `entity` with `id` in the source, and `into` in the target. An `optional` one is not waited
+    for: where it is not linked the target does without.
     """
 
     field: str
     entity: str
     id: str
     into: str
+    optional: bool = False
 
 
 @value

@@ -140,3 +140,48 @@ def test_a_line_that_changes_without_the_deal_s_stamp_reaches_its_order_the_next
 def comments(loop: PairLoop) -> list[str]:
     (document,) = loop.documents(1)
     return [line["description"] for line in document["lines"]]
+
+
+@pytest.mark.parametrize("options", ["", "unknown_product: default_item, default_item: MISC, "])
+def test_a_line_keeps_its_item_though_its_product_is_deleted_after_the_draft_was_made(options: str) -> None:
+    with closing(PairLoop()) as loop:
+        loop.edit_file("won_since", f"{options}won_since")
+        loop.erp.add("items", number="MISC", displayName="Misc")
+        fill(loop)
+        sync(loop)
+        loop.people.delete("product", 1)
+        loop.people.edit_line(1, loop.people.lines(1)[0]["id"], quantity=5)
+        sync(loop)
+        assert items(loop) == [("A-1", 5), ("A-1", 1.5)]
+        entry = loop.entries("deals_to_documents", ["1"])["1"]
+        assert (entry.status, entry.code) == ("done", "")
+
+
+@pytest.mark.parametrize(("unknown", "item"), [("default_item", "MISC"), ("hold", None)])
+def test_with_the_flow_of_products_off_the_default_item_stands_for_a_product_that_is_not_linked(
+    unknown: str, item: str | None
+) -> None:
+    with closing(PairLoop()) as loop:
+        flow = "products_to_items: {from: crm, to: erp,"
+        loop.edit_file(flow, f"{flow} enabled: false,")
+        loop.edit_file("won_since", f"unknown_product: {unknown}, default_item: MISC, won_since")
+        loop.erp.add("items", number="MISC", displayName="Misc")
+        fill(loop)
+        sync(loop)
+        assert {number for number, _ in items(loop)} == ({item} if item else set())
+        status = loop.entries("deals_to_documents", ["1"])["1"].status
+        assert status == ("done" if item else "held")
+
+
+def test_the_flow_of_products_makes_the_item_that_a_line_of_a_deal_needs() -> None:
+    with closing(PairLoop()) as loop:
+        fill(loop)
+        assert loop.erp.rows("items") == []
+        sync(loop)
+        assert items(loop) == [("A-1", 2), ("A-1", 1.5)]
+
+
+def items(loop: PairLoop) -> list[tuple[str, float]]:
+    """Item and quantity of each line of the first deal's documents."""
+    lines = [line for document in loop.documents(1) for line in document["lines"]]
+    return [(line["lineObjectNumber"], float(line["quantity"])) for line in lines]
