@@ -22,6 +22,7 @@ from mlconnector.systems.business_central.api import RECORD, URL_LENGTH, Api, Pa
 from mlconnector.systems.business_central.check import find_problems
 from mlconnector.systems.business_central.check_target import (
     find_currency_problems,
+    find_item_problems,
     find_target_problems,
     leads_here,
     wrong_currency,
@@ -78,7 +79,8 @@ class BusinessCentral:
         if self._api.dialect.pages:
             return self._check_pages(bound)
         found = find_problems(self._api, self._settings, self._tools.now, bound)
-        return chain(found, find_currency_problems(self._api, flows))
+        items = find_item_problems(self._api, flows)
+        return chain(found, find_currency_problems(self._api, flows), items)
 
     def require(self, flow: Flow, options: Any) -> None:
         """See Requires: the currency of a flow of items is the company's own."""
