@@ -40,7 +40,7 @@ _PLAN = {
     "remove": "would be removed",
     "post": "would be posted",
     "flag": "would be flagged",
-    "leave": "would stay as they are",
+    "leave": "would stay as before",
 }
 
 

@@ -58,9 +58,14 @@ class Pair:
         return self.world.run(*words)
 
     def writes(self) -> list[str]:
-        """What was sent to either of them; log-ins are left out."""
+        """What was sent to either of them; log-ins and a `$batch` of reads are left out."""
         log = [*self.world.erp.log, *self.crm.log]
-        return [f"{one.method} {one.path}" for one in log if one.method != "GET" and "token" not in one.path]
+        sent = [one for one in log if one.method != "GET" and "token" not in one.path]
+        return [
+            f"{one.method} {one.path}"
+            for one in sent
+            if not one.path.endswith("$batch") or '"method":"P' in one.body or '"method":"DELETE' in one.body
+        ]
 
     def win_a_deal(self) -> int:
         """Two lamps for 50 each; the deal's id. All deals are of one firm."""

@@ -170,3 +170,16 @@ def test_candidates_are_named_by_number_in_a_dry_run_too(pair: Pair) -> None:
     pair.write(CUSTOMERS)
     for words in (["sync", "--adopt", "--dry-run"], ["sync", "--dry-run"]):
         assert "2 records in the target match: C00010, C00020" in pair.run(*words).output
+
+
+def test_a_dry_run_of_a_replay_says_that_what_is_posted_stays_as_it_is(pair: Pair) -> None:
+    pair.win_a_deal()
+    write(pair, "document: invoice, post: true")
+    assert pair.run("sync").exit_code == 0
+    said = pair.run("replay", "--record", "PD-1", "--dry-run").output
+    assert "deals_to_documents Two lamps (PD-1): would stay as before" in said
+    assert f"{POST} Two lamps (PD-1): would stay as before: sales invoice" in said
+    pair.crm.people.lose(1)
+    said = pair.run("replay", "--record", "PD-1", "--dry-run").output
+    assert "deals_to_documents Two lamps (PD-1): would be flagged: sales invoice" in said
+    assert f"{POST} Two lamps" not in said
