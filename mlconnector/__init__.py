@@ -37,6 +37,7 @@ Where this differs from the design notes, section by section, and why:
    whose record no longer matches `when`. `Flow.paths` are the fields to fetch, `needs` those without which nothing
    can be sent. What a flow does `then` is a flow of its own that `follows` it (`deals_to_documents.post`);
    `Flow.new` says whether a counterpart is made at all.
+   `Ref.optional` is not waited for, `Step.why` says why something is to go.
    `Outcome` has `answer` and `memo` (what the target wants to see again: the contact, tags it gave, how a member
    stood that it archived) and the status `removed`; in the ledger created, updated and unchanged are `done`.
    `Connection` has no `budget`: what counts calls by the day is a system's own setting (Pipedrive's tokens). What was
@@ -74,7 +75,8 @@ Where this differs from the design notes, section by section, and why:
    for under the keys it had then, and nobody else may match by these until that is clear.
 6. Interfaces. `Source.read` takes `until` and `resume` for backfills, and `shift` moves a checkpoint back in the
    source's own spelling. `System.connect` gives a `Connected` (entity, source, target, check, describe, usage,
-   close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them.
+   close): `check` and `fields` need a system without a flow. `Resolves` finds records by what people call them,
+   `Foretells` says in a dry run what a write would come to.
    `System.origin` and `Placed` say what ids mean.
    `System.fields_of` are the fields that can be mapped with given settings: an older server has fewer, a published
    page has its own. `FlowKind` is a flow before it is bound to a connection's options, `Flow` after it. Receives,

@@ -310,12 +310,34 @@ class _Reading:
         for one in flows:
             others = [other.flow.name for other in flows if other is not one and _place(other) == _place(one)]
             path: KeyPath = ("flows", one.flow.name)
-            if others and FLOWS[one.kind].parting:
-                self._fail(path, f"{others[0]} writes to the same place: each would take away the other's")
+            if FLOWS[one.kind].parting:
+                twins = [
+                    other
+                    for other in flows
+                    if other is not one and self._ends_of(other) == self._ends_of(one)
+                ]
+                if twins:
+                    self._fail(path, _twins(one, twins[0]))
+                elif others:
+                    self._fail(
+                        path, f"{others[0]} writes to the same place: each would take away the other's"
+                    )
                 continue
             for option in ("on_delete", "on_exclude"):
                 if others and getattr(one.flow, option) == "archive":
                     self._fail((*path, option), f"cannot be archive: {others[0]} writes to the same place")
+
+    def _ends_of(self, bound: BoundFlow) -> tuple[Any, ...]:
+        """Whose records it reads and where it writes, whatever the systems are called in the file."""
+        flow = bound.flow
+        return flow.entity, flow.into, *(self._place_of(alias) for alias in (flow.source, flow.target))
+
+    def _place_of(self, alias: str) -> Any:
+        settings, kind = self.settings.get(alias), self.kinds.get(alias)
+        origin = load_system(kind).origin(settings) if kind and settings is not None else {}
+        if not origin.get("company"):  # which one it is, is seen at the log-in
+            return alias
+        return kind, tuple(sorted((name, value.casefold()) for name, value in origin.items()))
 
     def _is_of(self, alias: Any, kind: str) -> bool:
         """Whether it is the name of a system of this kind."""
@@ -354,6 +376,16 @@ class _Reading:
         if total > _LONGEST_OVERLAP:
             self._fail(("overlap",), "is longer than 30 days; sync --full reads everything again")
         return total
+
+
+def _twins(one: BoundFlow, other: BoundFlow) -> str:
+    """Of what a record becomes there is one, whichever flow made it: a second flow would take over what the first one
+    made, or the first one take it away when the record moves on to the second."""
+    entity, into = one.flow.entity, one.flow.into
+    return (
+        f"{other.flow.name} makes {into}s of the same {entity}s in the same place: each has one {into}, which both"
+        " would take for their own; let one flow take all of them"
+    )
 
 
 def _followers(bound: BoundFlow) -> Iterator[BoundFlow]:

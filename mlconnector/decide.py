@@ -182,7 +182,7 @@ def _gone(change: Change, known: Known, flow: Flow) -> Step | Outcome | None:
     if flow.on_delete == "archive" and may_be_there(entry) and _in_question(known):
         return _unless_told(entry, WAITS)
     if flow.on_delete == "archive" and may_be_there(entry) and not _is_others(known):
-        return _remove(change, entry, known)
+        return _remove(change, entry, known, "gone")
     if flow.fields and (known.link is not None or entry.target_id is not None):
         reason = (
             f"deleted in {flow.source}, or merged into another; its {flow.into} in {flow.target} is left over"
@@ -201,7 +201,7 @@ def _skipped(skip: Skip, known: Known, change: Change, flow: Flow) -> Step | Out
         if may_be_there(entry) and _in_question(known):
             return _unless_told(entry, WAITS)
         if may_be_there(entry) and not _is_others(known):
-            return _remove(change, entry, known)
+            return _remove(change, entry, known, skip.code)
     return _unless_told(entry, Outcome("skipped", code=skip.code, reason=skip.reason))
 
 
@@ -225,9 +225,9 @@ def _is_others(known: Known) -> bool:
     return entry is not None and other is not None and other.source_id != entry.source_id
 
 
-def _remove(change: Change, entry: LedgerEntry, known: Known) -> Step:
+def _remove(change: Change, entry: LedgerEntry, known: Known, why: str) -> Step:
     step = Step("remove", change.id, None, entry.target_id, was_key=entry.target_key, memo=entry.memo)
-    return replace(step, tried_keys=known.tried_keys)
+    return replace(step, tried_keys=known.tried_keys, why=why)
 
 
 def _unless_told(entry: LedgerEntry | None, outcome: Outcome) -> Outcome | None:

@@ -36,7 +36,7 @@ _FORGOTTEN = Skip("forgotten", REASON)
 
 
 class FlowRun:
-    """Runs one job. Use it once: one of the methods `sync`, `full`, `backfill`, `replay`."""
+    """Runs one job. Use it once: one of the methods `sync`, `full`, `backfill`; or `replay`, also again."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -73,7 +73,7 @@ class FlowRun:
         """Reads everything, sends what differs, and asks for what a complete read did not show: it may be gone."""
         job = self.job
         with self.lanes.opened():
-            self._whole = True
+            self._whole = not job.flow.follows  # such a source shows only what is open: nothing is gone
             job.ledger.forget_seen()
             self._poll(lambda: job.source.read(job.flow.entity, None))
             self._leftovers()
@@ -406,9 +406,10 @@ class FlowRun:
         found: dict[str, str] = {}
         for ref in record.refs:
             link = self.job.ledger.links((here, ref.entity), (there, ref.into), [ref.id]).get(ref.id)
-            if link is None:
+            if link is not None:
+                found[ref.field] = link.id
+            elif not ref.optional:
                 return found, ref
-            found[ref.field] = link.id
         return found, None
 
     def _why_missing(self, ref: Ref, entry: LedgerEntry | None) -> str:

@@ -61,13 +61,15 @@ class Batch:
 class Ref:
     """A field of a mapped record that must hold the remote id of another one.
 
-    That other record is `entity` with `id` in the source, and `into` in the target.
+    That other record is `entity` with `id` in the source, and `into` in the target. An `optional` one is not waited
+    for: where it is not linked the target does without.
     """
 
     field: str
     entity: str
     id: str
     into: str
+    optional: bool = False
 
 
 @value
@@ -195,7 +197,8 @@ class Step:
     send of this record got no clear answer. `memo` is the last Outcome's. `changed` are the names in the body that the
     source changed since both were last in step (None: nobody knows, or all of them), `seen` hashes of the counterpart's
     fields from then, `modified` the source's stamp. `refs` are the remote ids of `mapped.refs`, by field. `why` says
-    of a `link` what the counterpart is called and by what it was found.
+    of a `link` what the counterpart is called and by what it was found, of a removal the code of the Skip that it comes
+    from, or `gone`.
     """
 
     action: Action

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from mlconnector.model import Outcome, Step
-from mlconnector.systems.base import Names, Target
+from mlconnector.systems.base import Foretells, Names, Target
 
 
 class DryRun:
@@ -24,4 +24,7 @@ class DryRun:
 
     def write(self, entity: str, steps: Sequence[Step]) -> Sequence[Outcome]:
         """Writes nothing."""
+        target = self._target
+        if isinstance(target, Foretells):
+            return [target.foretell(entity, step) for step in steps]
         return [Outcome("planned", target_id=step.target_id, code=step.action) for step in steps]

@@ -121,9 +121,11 @@ REMEDIES = {
     "currency-differs": "Change the currency of the deal or of the customer (or see currency_differs), then: {replay}",
     "document-released": "Change the document in Business Central by hand, or reopen it there, then: {replay}",
     "document-posted": "Correct or credit the invoice in Business Central by hand.",
-    "document-not-ours": "Delete it in Business Central, or give it another external number, or make it say what the"
-    " deal does; then: {replay}",
+    "document-not-ours": "Make the document in Business Central and the deal say the same, then: {replay}",
+    "document-gone": "Nothing to do: somebody deleted it, and no other is made; if one is wanted after all, make it by"
+    " hand in Business Central.",
     "document-touched": "Finish the draft in Business Central by hand: post it there, or delete it.",
+    "excluded-now": "Post or delete the draft in Business Central by hand, or let `when` take the deal in again.",
     "not-won-any-more": "Delete the draft in Business Central by hand, or set on_unwon: delete; then: {replay}",
     "nothing-to-post": "Give the document lines with a quantity in Business Central, then: {replay}",
     "posting-refused": "Read the reason; complete the set-up in Business Central, then: {replay}",

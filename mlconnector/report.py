@@ -157,7 +157,8 @@ class Screen:
         if self.quiet:
             return
         everything = self.is_terminal or self.verbose > 0 or summary.attended
-        for text in summary.lines(everything=everything, most=KEPT if self.verbose else LINES):
+        most = KEPT if self.verbose else LINES
+        for text in summary.lines(everything=everything, most=most, details=self.verbose > 0):
             self.line(text)
 
     @contextmanager

@@ -43,11 +43,17 @@ class FromLedger:
         return refetch(self, entity, ids)
 
     def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        """Its id, key, memo and name there; a record that is not settled there (any more) is none of ours."""
+        """Its id, key, memo and name there; a record that is not settled there (any more) is none of ours.
+
+        One that is only planned there, in a dry run, is left out: what would follow is said with the plan.
+        """
         there = self._ledger.entries(self._flow.follows, ids)
         for id_ in ids:
             entry = there.get(id_)
-            if entry is not None and entry.status == "done":
+            as_it_was = entry is not None and (entry.status, entry.code) == ("planned", "leave")
+            if entry is not None and entry.status == "planned" and not as_it_was:
+                continue
+            if entry is not None and (entry.status == "done" or as_it_was):
                 record = {"id": id_, "key": entry.target_key, "memo": entry.memo or {}, "name": entry.name}
                 yield Change(entity, id_, "upsert", None, record)
             else:

@@ -32,11 +32,18 @@ _FOR_A_MOMENT = ("found-elsewhere", "waits-for-another")
 _UNSENT = "stopped"
 """The code of records that nothing is wrong with: the run was asked to end before it came to them."""
 _LINKS = (("unchanged", "linked"), ("planned", "link"))
+_EACH = ("posted",)
+"""Codes of what was done that a mailbox wants to have by name, one by one."""
 _PLAN = {
     "create": "would be created",
+    "create-post": "would be created and posted",
     "update": "would be updated",
+    "update-post": "would be updated and posted",
     "link": "would be linked",
     "remove": "would be removed",
+    "post": "would be posted",
+    "flag": "would be flagged",
+    "leave": "would stay as before",
 }
 
 
@@ -67,7 +74,9 @@ class Note:
         key = f" ({self.key.partition(':')[2] or self.key})" if self.key else ""
         begin = f"  {self.flow} {self.name or self.id}{key}"
         if self.status == "planned":
-            return f"{begin}: {_PLAN.get(self.code, self.code)}"
+            return f"{begin}: {_PLAN.get(self.code, self.code)}{f': {self.reason}' if self.reason else ''}"
+        if self.status in _DONE and not self.next:
+            return f"{begin}: {', '.join(one for one in (self.code or self.status, self.reason) if one)}"
         vendor = f" [request {self.request_id}]" if self.request_id else ""
         return f"{begin}: {self.status}, {self.code}: {self.reason.rstrip('.')}{vendor}. {self.next}"
 
@@ -88,10 +97,14 @@ class Tally:
     notes: list[Note] = field(default_factory=list)
     waiting: dict[str, Settled] = field(default_factory=dict)
     """By id the records that waited for a moment, and do so still."""
+    details: list[Note] = field(default_factory=list)
+    """What was done, where a target says more of it than that (`-v`, and JSON)."""
     new_problems: int = 0
+    named: int = 0
+    """Records that were done and are told one by one."""
     planned: int = 0
     linked: int = 0
-    """Of these a line each says with what."""
+    """Records of which a line says what they were linked with."""
     calls: int = 0
     seconds: float = 0.0
     error: ConnectorError | None = None
@@ -111,17 +124,27 @@ class Tally:
             self.linked += 1
         elif _is_problem(one.outcome) and (self.attended or _is_new(one)):
             self.new_problems += 1
+        elif outcome.status in _DONE and outcome.code in _EACH:
+            self.named += 1
         else:
+            if outcome.status in _DONE and outcome.reason and len(self.details) < KEPT:
+                self.details.append(self._note(one))
             return
         if len(self.notes) < KEPT:
-            self.notes.append(_note(self.naming or Naming(self.flow), one))
+            self.notes.append(self._note(one))
+
+    def _note(self, one: Settled) -> Note:
+        return _note(self.naming or Naming(self.flow), one)
 
     def still_waiting(self, *, new: bool) -> list[Note]:
         """Records that waited for a moment and do so still, all or the new ones: nothing else names them."""
-        naming = self.naming or Naming(self.flow)
-        return [
-            _note(naming, one) for one in self.waiting.values() if not new or self.attended or _is_new(one)
-        ]
+        waiting = self.waiting.values()
+        return [self._note(one) for one in waiting if not new or self.attended or _is_new(one)]
+
+    @property
+    def worth_telling(self) -> int:
+        """Records that a line each would be told of."""
+        return self.new_problems + self.named + self.planned + self.linked
 
     def total(self, *statuses: str) -> int:
         """How many came out so."""
@@ -187,7 +210,8 @@ class Tally:
             "counts": dict(self.counts),
             "codes": codes,
             "notes": [asdict(note) for note in (*self.notes, *self.still_waiting(new=False))],
-            "more": max(0, self.new_problems + self.planned + self.linked - len(self.notes)),
+            "details": [asdict(note) for note in self.details],
+            "more": max(0, self.worth_telling - len(self.notes)),
             "finished": self.finished,
             "calls": self.calls,
             "seconds": round(self.seconds, 3),
@@ -203,7 +227,7 @@ def _is_new(one: Settled) -> bool:
 
 def _is_problem(outcome: Outcome) -> bool:
     """Done with a code and a reason (an incomplete address left empty) is done, but worth knowing."""
-    if outcome.code in (*_TOLD_ALREADY, *_AS_IT_SHOULD_BE):
+    if outcome.code in (*_TOLD_ALREADY, *_AS_IT_SHOULD_BE, *_EACH):
         return False
     return outcome.status in _PROBLEMS or (outcome.status in _DONE and bool(outcome.code and outcome.reason))
 
@@ -216,7 +240,11 @@ def _note(naming: Naming, one: Settled) -> Note:
         or (one.before.target_key if one.before else None)
         or ""
     )
-    settled = outcome.status == "planned" or (outcome.status, outcome.code) in _LINKS
+    fine = (
+        outcome.status == "planned"
+        or (outcome.status, outcome.code) in _LINKS
+        or (outcome.status in _DONE and outcome.code in ("", *_EACH))
+    )
     return Note(
         flow=naming.flow,
         id=one.source_id,
@@ -225,7 +253,7 @@ def _note(naming: Naming, one: Settled) -> Note:
         status=outcome.status,
         code=outcome.code,
         reason=outcome.reason,
-        next="" if settled else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
+        next="" if fine else naming.remedy(outcome.code, outcome.status, one.source_id, one.name),
         request_id=outcome.request_id,
     )
 
@@ -269,18 +297,19 @@ class Summary:
                 found.setdefault(tally.error.message, ([], tally.error))[0].append(tally.flow)
         return [(", ".join(flows), error) for flows, error in found.values()]
 
-    def lines(self, *, everything: bool, most: int = LINES) -> list[str]:
+    def lines(self, *, everything: bool, most: int = LINES, details: bool = False) -> list[str]:
         """For people: a line for each flow that has news (`everything`: that read anything), then what was linked with
-        what, then its new problems."""
+        what, then its new problems. With `details` also what is known of records with which nothing is wrong.
+        """
         shown = [one for one in self.tallies.values() if one.is_news or (everything and one.counts)]
         waiting = {tally.flow: tally.still_waiting(new=True) for tally in shown}
         noted = [note for tally in shown for note in (*tally.notes, *waiting[tally.flow])]
         links, notes = [one for one in noted if one.is_link], [one for one in noted if not one.is_link]
-        told = sum(
-            tally.new_problems + tally.planned + tally.linked + len(waiting[tally.flow]) for tally in shown
-        )
+        told = sum(tally.worth_telling + len(waiting[tally.flow]) for tally in shown)
         left_out = told - len(links) - min(len(notes), most)
         lines = [tally.line() for tally in shown] + [note.line() for note in (*links, *notes[:most])]
+        if details:
+            lines += [note.line() for tally in shown for note in tally.details]
         if left_out:
             where = "see them with --json" if self.dry_run else "mlconnector status"
             lines.append(f"  and {left_out} more: {where}")

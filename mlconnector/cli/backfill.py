@@ -8,6 +8,7 @@ import click
 
 from mlconnector.cli.moments import Moment
 from mlconnector.cli.options import Command, Common
+from mlconnector.errors import ConfigError
 
 if TYPE_CHECKING:
     from mlconnector.engine import FlowRun
@@ -39,7 +40,15 @@ def command(common: Common, flow: str, since: str | None, until: str | None, all
     """
     if since and until and since >= until:
         raise click.UsageError("--since has to lie before --until: nothing changed in such a window")
-    from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.build import Order, open_connection, run_flows
+
+    connection = open_connection(common)
+    for bound in connection.flows:
+        if bound.flow.name == flow and bound.flow.follows:
+            raise ConfigError(
+                f"{flow} takes up what {bound.flow.follows} has settled: there is no past of it to read",
+                hint=f"run: mlconnector sync --flow {flow}",
+            )
 
     def act(run: FlowRun, watch: Watch) -> None:
         ledger = run.job.ledger
@@ -51,9 +60,13 @@ def command(common: Common, flow: str, since: str | None, until: str | None, all
     window = [f"--since {since}"] if since else []
     window += [f"--until {until}"] if until else []
     order = Order(
-        " ".join(["backfill", flow, *window]), (flow,), allow_mass_change=allow_mass_change, attended=True
+        " ".join(["backfill", flow, *window]),
+        (flow,),
+        allow_mass_change=allow_mass_change,
+        attended=True,
+        followed=False,
     )
-    return run_flows(common, order, act)
+    return run_flows(common, order, act, connection=connection)
 
 
 def _tell_resumed(screen: Screen, begun: object, since: str | None, until: str | None) -> None:

@@ -39,7 +39,8 @@ class Order:
 
     `adopt` only links what is there on both sides. `attended` says that a person waits for the result; without it a run
     that changed nothing is silent. `seconds` is how long the run may last, `monitored` whether the connection's
-    healthcheck is told of it.
+    healthcheck is told of it. `followed` is false where a flow is read in part only: nothing follows it then, as with
+    a `limit`.
     """
 
     command: str
@@ -53,6 +54,7 @@ class Order:
     monitored: bool = False
     missing: Callable[[], ConfigError | None] = lambda: None
     """Asked at the end of the flows: what was named and is nowhere."""
+    followed: bool = True
 
 
 Act = Callable[["FlowRun", "Watch"], Any]
@@ -90,6 +92,13 @@ def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow
     return in_order(
         [one for name, one in known.items() if not names or name in names or one.flow.follows in names]
     )
+
+
+def flows_to_run(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
+    """As `choose_flows`; who names a flow that follows another one gets that one, too, in the same run before it."""
+    chosen = choose_flows(connection, names)
+    led_by = {bound.flow.follows for bound in chosen} - {bound.flow.name for bound in chosen}
+    return in_order([*chosen, *(one for one in connection.flows if one.flow.name in led_by)])
 
 
 def in_order(flows: Iterable[BoundFlow]) -> list[BoundFlow]:
@@ -291,7 +300,7 @@ def run_flows(
     """Carries an order out and reports it; the exit code. Raises what ended the run as a whole."""
     screen = common.screen()
     connection = connection or open_connection(common)
-    chosen = choose_flows(connection, order.flows)
+    chosen = flows_to_run(connection, order.flows)
     gc.set_threshold(20_000, 25, 25)  # records make no cycles: looking for them costs 5 % of a first sync
     summary = Summary(order.command, dry_run=order.dry_run, attended=order.attended or order.dry_run)
     with (
@@ -391,9 +400,13 @@ class _Run:
             self._end(screen, code, error)
 
     def _may_go_on(self, bound: BoundFlow) -> bool:
-        """Not after the flow that it follows ended early: what is settled there (a deal is won) may not be so now."""
+        """What follows another flow runs only if that one was read to its end in this run: what is settled there (a
+        deal is won) may not be so now."""
+        if not bound.flow.follows:
+            return True
         before = self.summary.tallies.get(bound.flow.follows)
-        return before is None or before.finished
+        whole = self.order.followed and self.order.limit is None
+        return whole and before is not None and before.finished
 
     def _end(self, screen: Screen, code: int, error: str) -> None:
         if self.summary.error is not None or not error:

@@ -14,10 +14,12 @@ import click
 from mlconnector.cli.options import Command, Common
 from mlconnector.errors import ConnectorError
 from mlconnector.model import Finding, Tools
+from mlconnector.summary import counted
 
 if TYPE_CHECKING:
-    from mlconnector.config import Connection
+    from mlconnector.config import BoundFlow, Connection
     from mlconnector.explain import KeyPath
+    from mlconnector.ledger import Ledger
     from mlconnector.report import Screen
     from mlconnector.template import Example
 
@@ -135,10 +137,13 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
         with Ledger.look(connection.state, connection.name, utc_now) as ledger:
             others = list(other_origins(connection, connection.flows, ledger))
             left = {one.flow.name: place for one in connection.flows if (place := left_place(one, ledger))}
+            documents = [one for bound in connection.flows for one in _check_documents(bound, ledger)]
     except ConnectorError as error:
         yield failed("state", error)
         return
     yield from (failed("state", other) for other in others)
+    yield from documents
+    left = {name: place for name, place in left.items() if name not in {one.where for one in documents}}
     for name, place in left.items():
         told = f"records were sent to {place!r} before, and who did not change since may be missing in the new place"
         remedy = "run: mlconnector sync --full (the brake lets it pass with --allow-mass-change)"
@@ -151,6 +156,30 @@ def _check_state(connection: Connection) -> Iterator[Finding]:
         return
     if not others:
         yield Finding("ok", "state", f"{state}{'' if state.exists() else ' (the first sync creates it)'}")
+
+
+def _check_documents(bound: BoundFlow, ledger: Ledger) -> Iterator[Finding]:
+    """Of documents: whether they would be found again by their numbers, and what the next sync would post."""
+    from mlconnector.flows import FLOWS
+
+    flow, kind = bound.flow, FLOWS[bound.kind]
+    if flow.follows:
+        open_ones = ledger.settled_in(flow.follows, but_not_in=flow.name)
+        refused = ledger.entries(flow.name, open_ones)
+        if number := sum(1 for one in open_ones if one not in refused):
+            told = f"{counted(number, 'draft')} of before would be posted by the next sync"
+            remedy = "look at them with: mlconnector sync --dry-run; set post: false if that is not meant"
+            yield Finding("warning", flow.name, told, remedy)
+    elif kind.parting:
+        prefix = kind.place(bound.options)
+        if others := ledger.keys_unlike(flow.name, f"{flow.into}:{prefix}"):
+            sample = others[0].partition(":")[2]
+            told = f"reference_prefix is {prefix!r}, and {counted(len(others), 'document')} on record begin otherwise"
+            remedy = (
+                "put the former prefix back: with another one the documents would not be found again if the state file"
+                " were lost, and each deal would get a second one"
+            )
+            yield Finding("error", flow.name, f"{told} ({sample})", remedy)
 
 
 def _told_with_its_line(connection: Connection, finding: Finding) -> Finding:

@@ -51,6 +51,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     chosen = choose_flows(connection, flows)
     found: list[dict[str, Any]] = []
     silent: dict[str, ConnectorError] = {}
+    foretold: dict[tuple[str, str], str] = {}
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.look(connection.state, connection.name, utc_now))
         systems = None
@@ -59,7 +60,7 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
         except ConnectorError as error:  # what the state file knows is worth showing all the same
             silent = dict.fromkeys(connection.systems, error)
         for bound in chosen:
-            inquiry = _Inquiry(connection, bound, ledger, systems, silent, utc_now)
+            inquiry = _Inquiry(connection, bound, ledger, systems, silent, utc_now, foretold)
             found += inquiry.about(record)
     if not found:
         raise not_found([record], next(iter(silent.values()), None))
@@ -72,7 +73,10 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
 
 
 class _Inquiry:
-    """What is known in one flow. `silent` are the systems that cannot be asked, and why: none is tried twice."""
+    """What is known in one flow. `silent` are the systems that cannot be asked, and why: none is tried twice.
+
+    `foretold` is what a sync would do, by flow and record, in those that were asked before.
+    """
 
     def __init__(
         self,
@@ -82,10 +86,12 @@ class _Inquiry:
         systems: Systems | None,
         silent: dict[str, ConnectorError],
         now: Callable[[], datetime],
+        foretold: dict[tuple[str, str], str],
     ) -> None:
         from mlconnector.cli.build import source_key
 
         self.connection = connection
+        self.foretold = foretold
         self.bound = bound
         self.named_by = source_key(connection, bound)
         self.flow = bound.flow
@@ -207,6 +213,7 @@ class _Inquiry:
     def _as_it_is_now(self, change: Change) -> dict[str, Any]:
         """What the mapping gives and what a sync would do."""
         would = self._would(change)
+        self.foretold[self.flow.name, change.id] = would["would"]
         if change.kind == "delete":
             left = f"not settled in {self.flow.follows}" if self.flow.follows else "deleted in the source"
             return {"gone": True, "left": left, **would}
@@ -237,6 +244,8 @@ class _Inquiry:
         assert self.systems is not None
         if (silent := self.silent.get(self.flow.target)) is not None:
             return {"would": "unknown", "code": "", "why": silent.message}
+        if self.foretold.get((self.flow.follows, change.id)) in _ENDS_THERE:
+            return {"would": "nothing", "code": "", "why": f"{self.flow.follows} does not get so far"}
         try:
             settled = preview(self.bound, self.systems, self.ledger, change, self.now)
         except ConnectorError as error:
@@ -245,7 +254,7 @@ class _Inquiry:
             return {"would": "nothing", "code": "", "why": "there is nothing new to send or to note"}
         outcome = settled.outcome
         if outcome.status == "planned":
-            return {"would": outcome.code, "code": "", "why": ""}
+            return {"would": outcome.code, "code": "", "why": outcome.reason}
         return {"would": outcome.status, "code": outcome.code, "why": outcome.reason}
 
 
@@ -314,10 +323,17 @@ def _show_now(screen: Screen, now: Mapping[str, Any]) -> None:
     screen.line(f"  a sync     {_WOULD.get(now['would'], now['would'])}{_because(now)}")
 
 
+_ENDS_THERE = ("flag", "remove", "skipped", "held", "failed", "unknown")
+"""What does not become settled in a flow is not taken up by the one that follows it."""
 _WOULD = {
     "create": "would create it",
+    "create-post": "would create and post it",
     "link": "would link it",
     "update": "would update it",
+    "update-post": "would update and post it",
+    "post": "would post it",
+    "flag": "would flag it",
+    "leave": "would leave it as it is",
     "remove": "would remove its counterpart",
     "nothing": "would do nothing",
     "skipped": "would skip it",

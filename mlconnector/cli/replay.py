@@ -11,8 +11,10 @@ from mlconnector.cli.options import Command, Common
 
 if TYPE_CHECKING:
     from mlconnector.engine import FlowRun
-    from mlconnector.lanes import Job
+    from mlconnector.ledger import Ledger
+    from mlconnector.model import Flow
     from mlconnector.report import Watch
+    from mlconnector.systems.base import Source
 
 EPILOG = """
 \b
@@ -54,18 +56,33 @@ def command(
         raise click.UsageError("say which records: --failed, --unknown or --record RECORD")
     if since and not (failed or unknown):
         raise click.UsageError("--since goes with --failed or --unknown")
-    from mlconnector.cli.build import Order, run_flows
+    from mlconnector.cli.build import Order, flows_to_run, open_connection, run_flows
     from mlconnector.cli.records import not_found
 
     statuses = (("failed",) if failed else ()) + (("unknown", "sending") if unknown else ())
-    chosen: list[str] = []
+    connection = open_connection(common)
+    bound = flows_to_run(connection, flows)
+    fetched: dict[str, list[str]] = {}
 
     def act(run: FlowRun, watch: Watch) -> None:
-        ids = _choose(run.job, statuses, since, records)
-        chosen.extend(ids)
-        watch.expect(run.job.flow.name, len(ids))
+        flow, ledger = run.job.flow, run.job.ledger
+        is_meant = not flows or flow.name in flows or flow.follows in flows
+        ids = _choose(flow, ledger, run.job.source, statuses, since, records) if is_meant else []
+        behind = [
+            id_
+            for one in bound
+            if one.flow.follows == flow.name
+            for id_ in _choose(one.flow, ledger, None, statuses, since, records)
+        ]
+        if flow.follows:
+            ids = [id_ for id_ in ids if id_ in fetched.get(flow.follows, ())]
+        before = [id_ for id_ in dict.fromkeys(behind) if id_ not in ids]
+        fetched[flow.name] = [*ids, *before]
+        watch.expect(flow.name, len(fetched[flow.name]))
         if ids:
             run.replay(ids)
+        if before:  # what follows goes on only with what is still so
+            run.replay(before, forced=False)
 
     words = ["replay", *(["--failed"] if failed else []), *(["--unknown"] if unknown else [])]
     words += [f"--record ({len(records)})"] if records else []
@@ -75,17 +92,24 @@ def command(
         flows,
         dry_run,
         attended=True,
-        missing=lambda: not_found(records) if records and not chosen else None,
+        missing=lambda: not_found(records) if records and not any(fetched.values()) else None,
     )
-    code = run_flows(common, order, act)
-    if not chosen:
+    code = run_flows(common, order, act, connection=connection)
+    if not any(fetched.values()):
         common.screen().notice("there was nothing to replay")
     return code
 
 
-def _choose(job: Job, statuses: tuple[str, ...], since: str | None, records: tuple[str, ...]) -> list[str]:
+def _choose(
+    flow: Flow,
+    ledger: Ledger,
+    source: Source | None,
+    statuses: tuple[str, ...],
+    since: str | None,
+    records: tuple[str, ...],
+) -> list[str]:
     from mlconnector.cli.records import find_ids
 
-    ids = job.ledger.unsettled(job.flow.name, since, statuses) if statuses else []
-    named = find_ids(job.flow, job.ledger, job.source, records) if records else []
+    ids = ledger.unsettled(flow.name, since, statuses) if statuses else []
+    named = find_ids(flow, ledger, source, records) if records else []
     return list(dict.fromkeys((*ids, *named)))

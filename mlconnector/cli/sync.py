@@ -43,7 +43,7 @@ Examples:
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Send N records of each flow at most; the watermark stays where it is.",
+    help="Send N records of each flow at most; the watermark stays where it is, and nothing is posted.",
 )
 @click.option(
     "--record",
@@ -96,15 +96,16 @@ def command(
     from mlconnector.cli.records import find_ids, not_found
     from mlconnector.cli.stop import stop_on_signals
 
-    found: list[str] = []
+    found: dict[str, list[str]] = {}
 
     def act(run: FlowRun, watch: Watch) -> None:
         job = run.job
         if adopt and not job.flow.fields:
             return  # what goes one way only is found by its key anyway
         if records:
-            ids = find_ids(job.flow, job.ledger, job.source, records)
-            found.extend(ids)
+            ids = found.get(job.flow.follows)  # no other than were looked at just before
+            ids = find_ids(job.flow, job.ledger, job.source, records) if ids is None else ids
+            found[job.flow.name] = ids
             watch.expect(job.flow.name, len(ids))
             run.replay(ids, forced=False)
             return
@@ -127,7 +128,7 @@ def command(
         attended=bool(records),
         seconds=max_time.total_seconds() if max_time else None,
         monitored=not (dry_run or records or limit),
-        missing=lambda: not_found(records) if records and not found else None,
+        missing=lambda: not_found(records) if records and not any(found.values()) else None,
     )
     if jitter:
         with stop_on_signals() as stopping:

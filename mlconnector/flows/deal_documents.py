@@ -111,7 +111,7 @@ def bind_postings(options: DocumentOptions) -> MapFunction | None:
             "total": left.get("total"),
         }
         document = Ref("document", change.entity, change.id, "document")
-        return Mapped(f"posting:{change.id}", body, digest(body), (document,))
+        return Mapped(f"posting:{number or change.id}", body, digest(body), (document,))
 
     return map_posting
 
@@ -148,8 +148,9 @@ class _Content:
 
     def refs(self) -> Iterator[Ref]:
         """One for each item, however many lines have it."""
-        for name in dict.fromkeys(line["ref"] for line in self.lines if line.get("ref")):
-            yield Ref(name, "product", name.removeprefix("item:"), "item")
+        optional = {line["ref"]: "item" in line for line in self.lines if line.get("ref")}
+        for name, has_other in optional.items():
+            yield Ref(name, "product", name.removeprefix("item:"), "item", optional=has_other)
 
 
 def _content(deal: Record, currency: str, options: DocumentOptions) -> _Content:
@@ -243,13 +244,18 @@ def _entries(line: Record, price: Priced, options: DocumentOptions) -> Iterator[
 
 
 def _item(line: Record, options: DocumentOptions) -> dict[str, str]:
-    if _has_item(line):
-        return {"ref": f"item:{text(line.get('product_id'))}"}
-    return {"ref": "", "item": options.default_item.strip().upper()}
+    """By reference where the product may have one; the default item stands for a product that has none, or of which
+    nothing is known (it is hidden or deleted, or its flow is off) and that is not linked."""
+    other = {"item": options.default_item.strip().upper()}
+    if not _has_item(line):
+        return {"ref": "", **other}
+    ref = {"ref": f"item:{text(line.get('product_id'))}"}
+    is_known = "product_code" in line or options.unknown_product == "hold"
+    return ref if is_known else {**ref, **other}
 
 
 def _has_item(line: Record) -> bool:
-    """Whether its product can have one: by its code, where products were read; otherwise the links say it."""
+    """Whether its product can have one: by its code, where the product was read; otherwise the links say it."""
     by_code = "product_code" not in line or bool(text(line["product_code"]))
     return by_code and bool(text(line.get("product_id")))
 

@@ -116,7 +116,10 @@ class DocumentOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     ] = "hold"
     unknown_product: Annotated[
         Literal["hold", "default_item"],
-        Meta(description="what to do with a line whose product has no code, and so no item"),
+        Meta(
+            description="what to do with a line whose product has no code, and so no item (to make items of products is"
+            " what products_to_items does); default_item: also where that flow is off and the product is not linked"
+        ),
     ] = "hold"
     default_item: Annotated[
         str, Meta(max_length=20, description="number of the item that stands for what has none of its own")

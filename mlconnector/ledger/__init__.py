@@ -349,6 +349,15 @@ class Ledger(Store):
         )
         return [row[0] for row in rows]
 
+    def keys_unlike(self, flow: str, start: str) -> list[str]:
+        """Keys of records with a counterpart that do not begin like this, letter case aside."""
+        rows = self._db.execute(
+            "SELECT target_key FROM ledger WHERE flow = ? AND target_id IS NOT NULL AND target_key IS NOT NULL"
+            " AND status <> 'removed' AND lower(substr(target_key, 1, ?)) <> lower(?) ORDER BY source_id",
+            (flow, len(start), start),
+        )
+        return [row[0] for row in rows]
+
     def take_up(self, flow: str, source_id: str, code: str, reason: str, memo: Mapping[str, Any]) -> None:
         """Lets the next run send a record as it is then, whatever became of it before; its link says where to."""
         with self._transaction():

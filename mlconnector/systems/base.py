@@ -136,6 +136,16 @@ class Tells(Protocol):
         ...
 
 
+@runtime_checkable
+class Foretells(Protocol):
+    """A target that can say more of a step that is only planned than what it is called."""
+
+    def foretell(self, entity: str, step: Step) -> Outcome:
+        """`planned`, with the word for what `write` would come to as its code: `create`, `update`, `link`, `remove`,
+        `post`, `flag` (it would fail), `leave`; behind the first two `-post` if a posting follows. Only reads."""
+        ...
+
+
 class Connected(Protocol):
     """One system of one connection, with its settings and secrets; talks only when asked to."""
 

@@ -62,6 +62,15 @@ class Bench:
         for emulator in (self.crm, self.erp):
             emulator.clock.advance(3600)
 
+    def win(self, discount: int) -> None:
+        """One more deal with a line."""
+        people = self.crm.people
+        deal = people.add("deal", title="One more", org_id=1, currency="EUR")
+        people.add_line(deal, 1, 10, 2)
+        if discount:
+            people.discount(deal, discount)
+        people.win(deal)
+
     def run(self, label: str, name: str, floor: str, *words: str) -> None:
         """One run; prints seconds, calls to either side and tokens."""
         tokens, began = self.crm.tokens_spent, time.perf_counter()
@@ -106,6 +115,13 @@ def main(persons: int, deals: int) -> None:
         bench.run("the same once more, as overlap", "deals", "")
         bench.pass_an_hour()
         bench.run("nothing new, all flows", "deals", "floor: 4 Pipedrive calls, 50 tokens (no persons)")
+        for label, discount in (("one more deal", 0), ("one more, with a discount", 5)):
+            bench.pass_an_hour()
+            bench.win(discount)
+            floor = (
+                f"floor: {4 if discount else 3} Business Central calls for it, the rest reads what changed"
+            )
+            bench.run(label, "deals", floor)
 
 
 if __name__ == "__main__":

@@ -53,3 +53,25 @@ def test_postings_are_guarded_and_checked_like_the_documents_they_follow(pair: P
     assert pair.run("sync").exit_code == 0
     assert [row["status"] for row in pair.world.erp.rows("salesInvoices")] == ["Open"]
     assert pair.run("check").exit_code == 0
+
+
+def test_check_names_the_drafts_that_would_be_posted_and_another_prefix_and_no_item(pair: Pair) -> None:
+    for _ in range(2):
+        pair.win_a_deal()
+    flows = f"{CUSTOMERS}\n{ITEMS.format('EUR')}\n{DEALS}"
+    pair.write(flows.replace("post: true", "post: false"))
+    assert pair.run("sync").exit_code == 0
+    assert pair.run("check").exit_code == 0
+    pair.write(flows)
+    found = pair.run("check")
+    assert found.exit_code == 0 and "2 drafts of before would be posted by the next sync" in found.output
+    pair.write(flows.replace("post: true", "post: true, reference_prefix: X-, default_item: nix"))
+    found = pair.run("check")
+    assert found.exit_code == 2
+    assert "reference_prefix is 'X-', and 2 documents on record begin otherwise (PD-1)" in found.output
+    assert "put the former prefix back" in found.output
+    assert "default_item: there is no item NIX" in found.output
+    pair.write(flows.replace("post: true", "post: true, default_item: b-1"))
+    assert pair.run("sync").exit_code == 0
+    found = pair.run("check")
+    assert found.exit_code == 0 and "would be posted" not in found.output

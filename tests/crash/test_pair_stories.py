@@ -287,3 +287,83 @@ def won_deal(loop: PairLoop, organization: int) -> int:
     loop.people.add_line(deal, product, 100, 1)
     loop.people.win(deal)
     return deal
+
+
+def test_a_posted_document_whose_deal_gets_another_reference_keeps_its_own_on_record() -> None:
+    with closing(PairLoop(document="invoice")) as loop:
+        loop.people.add_field("deal", "Ref")
+        flow = "deals_to_documents: {from: crm, to: erp,"
+        loop.rewrite(flow, f"{flow} map: {{reference: custom_fields.Ref}},")
+        fill(loop)
+        for deal in (1, 2):
+            loop.people.edit("deal", deal, {"Ref": f"X{deal}"})
+        sync(loop)
+        loop.erp.people.post(loop.erp.rows("salesInvoices")[0]["number"])
+        loop.people.edit("deal", 1, {"Ref": "X9"})
+        sync(loop)
+        entry = loop.entries("deals_to_documents", ["1"])["1"]
+        assert (entry.status, entry.code, entry.target_key) == ("failed", "document-posted", "document:PD-X1")
+
+
+def test_a_line_that_changes_without_the_deal_s_stamp_reaches_its_order_the_next_day() -> None:
+    with closing(PairLoop()) as loop:
+        fill(loop)
+        sync(loop)
+        sync(loop)
+        stamp = loop.people.record("deal", 1)["update_time"]
+        loop.people.edit_line(1, loop.people.lines(1)[0]["id"], comments="in blue")
+        assert loop.people.record("deal", 1)["update_time"] == stamp
+        sync(loop)
+        assert "in blue" not in comments(loop)
+        loop.pass_time(86_400)
+        sync(loop)
+        assert "in blue" in comments(loop)
+
+
+def comments(loop: PairLoop) -> list[str]:
+    (document,) = loop.documents(1)
+    return [line["description"] for line in document["lines"]]
+
+
+@pytest.mark.parametrize("options", ["", "unknown_product: default_item, default_item: MISC, "])
+def test_a_line_keeps_its_item_though_its_product_is_deleted_after_the_draft_was_made(options: str) -> None:
+    with closing(PairLoop()) as loop:
+        loop.rewrite("won_since", f"{options}won_since")
+        loop.erp.add("items", number="MISC", displayName="Misc")
+        fill(loop)
+        sync(loop)
+        loop.people.delete("product", 1)
+        loop.people.edit_line(1, loop.people.lines(1)[0]["id"], quantity=5)
+        sync(loop)
+        assert items(loop) == [("A-1", 5), ("A-1", 1.5)]
+        entry = loop.entries("deals_to_documents", ["1"])["1"]
+        assert (entry.status, entry.code) == ("done", "")
+
+
+@pytest.mark.parametrize(("unknown", "item"), [("default_item", "MISC"), ("hold", None)])
+def test_with_the_flow_of_products_off_the_default_item_stands_for_a_product_that_is_not_linked(
+    unknown: str, item: str | None
+) -> None:
+    with closing(PairLoop()) as loop:
+        flow = "products_to_items: {from: crm, to: erp,"
+        loop.rewrite(flow, f"{flow} enabled: false,")
+        loop.rewrite("won_since", f"unknown_product: {unknown}, default_item: MISC, won_since")
+        loop.erp.add("items", number="MISC", displayName="Misc")
+        fill(loop)
+        sync(loop)
+        assert {number for number, _ in items(loop)} == ({item} if item else set())
+        assert loop.entries("deals_to_documents", ["1"])["1"].code == ("" if item else "reference-left-out")
+
+
+def test_the_flow_of_products_makes_the_item_that_a_line_of_a_deal_needs() -> None:
+    with closing(PairLoop()) as loop:
+        fill(loop)
+        assert loop.erp.rows("items") == []
+        sync(loop)
+        assert items(loop) == [("A-1", 2), ("A-1", 1.5)]
+
+
+def items(loop: PairLoop) -> list[tuple[str, float]]:
+    """Item and quantity of each line of the first deal's documents."""
+    lines = [line for document in loop.documents(1) for line in document["lines"]]
+    return [(line["lineObjectNumber"], float(line["quantity"])) for line in lines]

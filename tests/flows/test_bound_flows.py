@@ -119,12 +119,34 @@ def test_a_flow_of_documents_needs_to_know_from_which_day_on(tmp_path: Path) -> 
         load(tmp_path, re.sub(r"    won_since: .*\n", "    won_since: last week\n", template(PAIR), count=1))
 
 
-def test_two_flows_of_documents_need_references_of_their_own(tmp_path: Path) -> None:
-    second = "\n  spare_parts:\n    kind: deals_to_documents\n    from: crm\n    to: erp\n    won_since: 2026-01-01\n"
+@pytest.mark.parametrize(
+    "more", ["", "    reference_prefix: SP-\n", "    document: invoice\n    when: {pipeline_id: {is: 2}}\n"]
+)
+@pytest.mark.parametrize("to", ["erp", "same"])
+def test_two_flows_that_make_documents_of_the_same_deals_are_a_mistake(
+    tmp_path: Path, more: str, to: str
+) -> None:
+    whole = template(PAIR)
+    erp = re.search(r"(?ms)^  erp:\n(.*?)^\S", whole)
+    assert erp
+    whole = whole.replace("flows:\n", f"  same:\n{erp[1]}\nflows:\n", 1)
+    second = f"\n  spare_parts:\n    kind: deals_to_documents\n    from: crm\n    to: {to}\n    won_since: 2026-01-01\n"
     with pytest.raises(ConfigError) as caught:
-        load(tmp_path, template(PAIR) + second)
+        load(tmp_path, f"{whole}{second}    {more.strip()}\n".replace("    \n", ""))
+    says = "flows.spare_parts: deals_to_documents makes documents of the same deals in the same place"
+    assert says in caught.value.message
+    assert "each has one document" in caught.value.message
+
+
+def test_flows_from_two_companies_into_one_need_references_of_their_own(tmp_path: Path) -> None:
+    whole = template(PAIR).replace(
+        "systems:\n", "systems:\n  other: {kind: pipedrive, company_domain: beta}\n", 1
+    )
+    second = "\n  spare_parts:\n    kind: deals_to_documents\n    from: other\n    to: erp\n    won_since: 2026-01-01\n"
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, whole + second)
     assert "flows.spare_parts: deals_to_documents writes to the same place" in caught.value.message
-    assert load(tmp_path, f"{template(PAIR)}{second}    reference_prefix: SP-\n").flows
+    assert load(tmp_path, f"{whole}{second}    reference_prefix: SP-\n").flows
 
 
 def test_the_schema_for_editors_takes_the_file(tmp_path: Path) -> None:

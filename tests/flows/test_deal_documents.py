@@ -222,6 +222,16 @@ def test_where_no_products_are_read_the_links_say_which_item_a_line_is_of() -> N
     assert document(deal(unread)).body["lines"][0]["ref"] == "item:5"
 
 
+def test_a_product_of_which_nothing_is_known_has_its_linked_item_or_the_default_one() -> None:
+    unread = line()
+    del unread["product_code"]
+    mapped = document(deal(unread), unknown_product="default_item", default_item="misc")
+    entry = mapped.body["lines"][0]
+    assert (entry["ref"], entry["item"], mapped.refs[1].optional) == ("item:5", "MISC", True)
+    known = document(deal(line()), unknown_product="default_item", default_item="misc")
+    assert "item" not in known.body["lines"][0] and not known.refs[1].optional
+
+
 def test_a_discount_of_none_is_said_so_that_price_lists_give_no_other() -> None:
     (entry,) = document(deal(line())).body["lines"]
     assert entry == {
@@ -305,7 +315,7 @@ def test_a_posting_refers_to_the_document_of_its_deal_and_says_how_it_was_left()
     mapped = function(Change("deal", "12", "upsert", None, record))
     assert isinstance(mapped, Mapped)
     number = {"document": "invoice", "externalDocumentNumber": "PD-12"}
-    assert (mapped.key, mapped.body) == ("posting:12", {**number, **record["memo"]})
+    assert (mapped.key, mapped.body) == ("posting:PD-12", {**number, **record["memo"]})
     assert mapped.digest == digest(mapped.body), (
         "written anew, it is another one: what was refused is tried again"
     )

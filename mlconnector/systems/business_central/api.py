@@ -194,11 +194,22 @@ class Api:
     @cached_property
     def takes_batches(self) -> bool:
         """Whether the server answers a `$batch` in JSON; found out once, with a call that changes nothing."""
+        return self.try_batch([Part("GET", f"{self._http.base_url}/{self._company()}")]) is not None
+
+    @property
+    def knows_batches(self) -> bool:
+        """Whether that was found out."""
+        return "takes_batches" in self.__dict__
+
+    def try_batch(self, parts: Sequence[Part]) -> Answer | None:
+        """A `$batch` of reads; None if the server has none in JSON, which is remembered."""
         try:
-            answer = self.send_batch([Part("GET", f"{self._http.base_url}/{self._company()}")])
+            answer = self.send_batch(parts)
         except (Rejected, ConfigError):
-            return False
-        return answer.is_json()
+            self.takes_batches = False
+            return None
+        self.takes_batches = answer.is_json()
+        return answer if self.takes_batches else None
 
     def judge(self, answer: Answer) -> Exception | None:
         """What an answer means that came as a part of another one."""

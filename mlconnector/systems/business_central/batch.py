@@ -39,10 +39,14 @@ _ANSWERS = msgspec.json.Decoder(_Answers)
 
 def carry_out(api: Api, parts: Sequence[Part]) -> list[Result]:
     """One result a part, in order; what follows a Stop or a Later was not sent and has that one too."""
+    results: list[Result] = []
+    if len(parts) > 1 and not api.knows_batches and all(part.method == "GET" for part in parts):
+        first = parts[:PARTS]  # reads do no harm: by them is seen whether the server takes batches
+        answer = api.try_batch(first)
+        results = _told_apart(api, first, answer) if answer is not None else []
     if len(parts) < 2 or not api.takes_batches:
         return _one_by_one(api, parts)
-    results: list[Result] = []
-    for start in range(0, len(parts), PARTS):
+    for start in range(len(results), len(parts), PARTS):
         if results and isinstance(results[-1], Stop | Later):
             return [*results, *[results[-1]] * (len(parts) - len(results))]
         results += _together(api, parts[start : start + PARTS])
@@ -71,6 +75,10 @@ def _together(api: Api, parts: Sequence[Part]) -> list[Result]:
         return [_alone(api, part) if part.repeatable else error for part in parts]
     except ConnectorError as error:
         return [error] * len(parts)
+    return _told_apart(api, parts, answer)
+
+
+def _told_apart(api: Api, parts: Sequence[Part], answer: Answer) -> list[Result]:
     answers = _by_number(answer, parts)
     return [_result(api, part, answers.get(str(number))) for number, part in enumerate(parts, 1)]
 

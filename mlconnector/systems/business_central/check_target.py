@@ -12,7 +12,7 @@ from mlconnector.model import Finding, Flow
 from mlconnector.systems.base import failed
 from mlconnector.systems.business_central.api import RECORD, Api, decode_row, read_page
 from mlconnector.systems.business_central.dialects import V2
-from mlconnector.systems.business_central.find import contacts_of
+from mlconnector.systems.business_central.find import contacts_of, rows_where
 from mlconnector.systems.business_central.verdict import READS, SYSTEM, WRITES
 
 _SETS: Mapping[str, Sequence[str]] = {
@@ -69,6 +69,18 @@ def find_currency_problems(api: Api, flows: Sequence[tuple[Flow, Any]]) -> Itera
         with suppress(ConnectorError):
             if problem := wrong_currency(api, flow, options):
                 yield failed(flow.name, problem)
+
+
+def find_item_problems(api: Api, flows: Sequence[tuple[Flow, Any]]) -> Iterator[Finding]:
+    """One finding for each flow whose default item is not there. Never raises: as above."""
+    for flow, options in flows:
+        number = str(getattr(options, "default_item", "")).strip().upper()
+        if flow.into != "document" or not number:
+            continue
+        with suppress(ConnectorError):
+            if not any(rows_where(api, "items", "number", [number], ["id", "number"])):
+                remedy = "correct default_item, or add the item in Business Central"
+                yield Finding("error", flow.name, f"default_item: there is no item {number}", remedy)
 
 
 def _unreadable(api: Api, flow: Flow, entity_set: str) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from mlconnector.errors import ConnectorError, Later, Rejected, Stop, Uncertain
 from mlconnector.http import Answer
@@ -23,6 +23,7 @@ from mlconnector.systems.business_central.look import documents_called, tell_doc
 from mlconnector.systems.business_central.state import (
     LINES,
     Document,
+    described,
     find_successor,
     flagged,
     of_answer,
@@ -34,6 +35,8 @@ from mlconnector.systems.business_central.write import refused, unclear
 
 ROUNDS = 6
 """Header, lines and discount, each read again after it was written, and room for somebody who is quicker."""
+_NOT_WON = frozenset({"not-won", "gone"})
+"""Why a draft may be deleted. A deal that is won and left out for another reason keeps it."""
 DELETED_HERE: Mapping[str, Any] = {}
 """The memo of a document that this connection deleted: if its deal is won again, it is made again."""
 _DATES = {"order": "orderDate", "invoice": "invoiceDate"}
@@ -113,6 +116,19 @@ class DocumentWriter:
             raise
         return [outcomes[step.source_id] for step in steps]
 
+    def foretell(self, entity: str, step: Step) -> Outcome:
+        """As `write` would do, up to the first call that changes something; see Foretells."""
+        rehearsal = DocumentWriter(cast(Api, _Reading(self._api)), self._codes, self._options)
+        then = "-post" if getattr(self._options, "post", False) else ""
+        try:
+            done = rehearsal._written(step)
+        except _WouldWrite as what:
+            return Outcome("planned", step.target_id, "remove" if str(what) == "DELETE" else f"update{then}")
+        if isinstance(done, Draft):
+            return Outcome("planned", code=f"create{then}")
+        code = {"removed": "remove", "failed": "flag", "unknown": "flag"}.get(done.status, "leave")
+        return Outcome("planned", step.target_id, "link" if step.action == "link" else code, done.reason)
+
     def _written(self, step: Step) -> Outcome | Draft:
         """What became of a document that is there; the Draft of one that is to be made."""
         try:
@@ -124,7 +140,7 @@ class DocumentWriter:
             draft = self._draft(step, mapped)
             return self._update(draft) if step.target_id else draft
         except Rejected as error:
-            return refused(step, error)
+            return _refused(step, error)
         except Uncertain as error:
             return unclear(step, error)
 
@@ -181,57 +197,76 @@ class DocumentWriter:
                 made.append((draft, of_answer(kind, result)))
                 request_ids[draft.step.source_id] = result.request_id
             elif isinstance(result, Rejected):
-                outcomes[draft.step.source_id] = refused(draft.step, result)
+                outcomes[draft.step.source_id] = _refused(draft.step, result)
             elif isinstance(result, Uncertain):
                 outcomes[draft.step.source_id] = unclear(draft.step, result)
             else:
                 trouble = result
         if trouble is not None:  # what was made before it is found and looked at by the next run
             raise trouble
-        self._discount_all(made)
-        for draft, document in made:
+        for draft, document in self._discount_all(made):
             done, id = self._finished(draft, document), draft.step.source_id
             outcomes[id] = replace(done, request_id=done.request_id or request_ids[id])
 
     def _with_currency(self, drafts: Sequence[Draft], outcomes: dict[str, Outcome]) -> Iterator[Draft]:
         """Those whose currency is settled; customers are read once a chunk."""
-        shown = ["id", "number", "currencyCode"]
-        ids = sorted({draft.customer for draft in drafts})
-        customers = {
-            str(row["id"]).lower(): row for row in rows_where(self._api, "customers", "id", ids, shown)
-        }
+        theirs = self._currencies_of({draft.customer for draft in drafts})
         for draft in drafts:
-            theirs = str(customers.get(draft.customer, {}).get("currencyCode", ""))
             try:
-                yield replace(draft, currency=self._currency(draft, theirs, "the customer's"))
+                yield replace(draft, currency=self._currency(draft, theirs.get(draft.customer, "")))
             except Rejected as error:
-                outcomes[draft.step.source_id] = refused(draft.step, error)
+                outcomes[draft.step.source_id] = _refused(draft.step, error)
 
-    def _currency(self, draft: Draft, theirs: str, whose: str) -> str:
-        """The document's, as records show it; Rejected where it must not differ (section 2.17, trap T13)."""
+    def _currencies_of(self, customers: Collection[str]) -> Mapping[str, str]:
+        """By the customer's id."""
+        rows = rows_where(self._api, "customers", "id", sorted(customers), ["id", "number", "currencyCode"])
+        return {str(row["id"]).lower(): str(row["currencyCode"]) for row in rows}
+
+    def _currency(self, draft: Draft, theirs: str) -> str:
+        """The document's, as records show it; Rejected where it must not differ from the customer's (section 2.17, trap
+        T13)."""
         if draft.currency == theirs.upper():
             return theirs
         wanted = self._codes.currency(draft.currency)
         if theirs and wanted != theirs and self._options.currency_differs == "hold":
             raise Rejected(
-                f"the deal is in {wanted}, and {whose} currency is {theirs}", code="currency-differs"
+                f"the deal is in {wanted}, and the customer's currency is {theirs}", code="currency-differs"
             )
         return wanted
 
     def _wanted_currency(self, draft: Draft, document: Document) -> str:
-        return self._currency(draft, str(document.row["currencyCode"]), "its")
+        """Of a draft that is there. What counts is the customer's, who may be another one now."""
+        theirs = str(document.row["currencyCode"])
+        if draft.currency == theirs.upper() and same(document.row.get("customerId"), draft.customer):
+            return theirs
+        if self._options.currency_differs != "hold":
+            return self._currency(draft, theirs)
+        return self._currency(draft, self._currencies_of([draft.customer]).get(draft.customer, theirs))
 
-    def _discount_all(self, made: Sequence[tuple[Draft, Document]]) -> None:
-        """A discount needs lines, so it comes after them. What became of it is seen when the document is read."""
+    def _is_in_currency(self, draft: Draft, document: Document) -> bool:
+        theirs = str(document.row["currencyCode"])
+        try:
+            return draft.currency == theirs.upper() or self._codes.currency(draft.currency) == theirs
+        except Rejected:
+            return False
+
+    def _discount_all(self, made: Sequence[tuple[Draft, Document]]) -> list[tuple[Draft, Document]]:
+        """A discount needs lines, so it comes after them; the documents as the answers have them."""
         parts = [self._discount(draft, document) for draft, document in made if draft.discount]
-        for result in carry_out(self._api, parts):
+        results = iter(carry_out(self._api, parts))
+        now: list[tuple[Draft, Document]] = []
+        for draft, document in made:
+            result = next(results) if draft.discount else None
             if isinstance(result, Stop | Later):
                 raise result
+            answered = of_answer(document.kind, result).row if isinstance(result, Answer) else {}
+            now.append((draft, replace(document, row={**document.row, **answered})))
+        return now
 
     def _finished(self, draft: Draft, document: Document) -> Outcome:
         """A document that was just made, compared with the deal.
 
-        One with a discount is read again, and one whose answer may have the totals of before its lines (section 4.4).
+        It is read again if the answer may have the totals of before its lines (section 4.4) or of its discount.
         """
         if self._is_in_order(draft, document):
             return self._settled(draft, document, "created")
@@ -272,8 +307,7 @@ class DocumentWriter:
         """Of a document that was only found by its number: None if it says what the deal does, as one of ours would
         whose answer got lost. A discount may be missing, which comes after the lines."""
         row = document.row
-        wanted = {"customerId": draft.customer, "currencyCode": self._wanted_currency(draft, document)}
-        alike = all(same(row.get(name), value) for name, value in wanted.items())
+        alike = same(row.get("customerId"), draft.customer) and self._is_in_currency(draft, document)
         discount = any(same(row.get("discountAmount", 0), one) for one in (0, draft.discount))
         if alike and discount and not line_changes(document.lines, draft.lines):
             return None
@@ -297,8 +331,22 @@ class DocumentWriter:
 
     def _closed(self, draft: Draft, document: Document) -> Outcome:
         """Released or posted: it is flagged unless it says the same as the deal."""
-        differs = line_changes(document.lines, draft.lines) or not self._is_in_order(draft, document)
-        return flagged(draft.step, document) if differs else self._settled(draft, document, "unchanged")
+        apart = list(self._apart(draft, document))
+        return flagged(document, apart) if apart else self._settled(draft, document, "unchanged")
+
+    def _apart(self, draft: Draft, document: Document) -> Iterator[str]:
+        """What of it says something else than the deal."""
+        row = document.row
+        if str(row.get("externalDocumentNumber", "")).upper() != draft.header["externalDocumentNumber"]:
+            yield "external number"
+        if not same(row.get("customerId"), draft.customer):
+            yield "customer"
+        if not self._is_in_currency(draft, document):
+            yield "currency"
+        if line_changes(document.lines, draft.lines):
+            yield "lines"
+        if not self._is_in_order(draft, document):
+            yield "total"
 
     def _due(self, draft: Draft, document: Document) -> list[Part]:
         """The next calls: the header, then the lines, then the discount that is spread over them."""
@@ -328,30 +376,35 @@ class DocumentWriter:
         number = draft.header["externalDocumentNumber"]
         invoice = find_successor(self._api, target_id, external_number=number)
         whole = read_document(self._api, invoice.target_id) if invoice is not None else None
-        return self._gone(draft.step, target_id, number) if whole is None else self._closed(draft, whole)
+        return self._gone(target_id, number) if whole is None else self._closed(draft, whole)
 
-    def _gone(self, step: Step, target_id: str, external_number: str) -> Outcome:
+    def _gone(self, target_id: str, external_number: str) -> Outcome:
         """Posted since, or deleted by somebody; it is not made anew."""
         invoice = find_successor(self._api, target_id, external_number=external_number)
         if invoice is not None:
-            return flagged(step, invoice)
+            return flagged(invoice)
         reason = "its document is not there any more; it is not made anew"
-        return Outcome("failed", target_id, code="counterpart-gone", reason=reason)
+        return Outcome("failed", target_id, code="document-gone", reason=reason)
 
-    # the deal is not won any more
+    # the deal is not won any more, or the flow leaves it out
 
     def _remove(self, step: Step) -> Outcome:
-        """Deletes a draft that nobody touched since this connection wrote it, or flags it, as the flow says."""
+        """Deletes a draft that nobody touched since this connection wrote it, or flags it, as the flow says.
+
+        Only of a deal that is not won: that of one which is left out by now is for a person to decide about.
+        """
         if not step.target_id:
             return Outcome("removed", code="already-away")
         document = read_document(self._api, step.target_id)
         if document is None:
-            gone = self._gone(step, step.target_id, (step.was_key or "").partition(":")[2])
-            return (
-                gone if gone.code == "document-posted" else Outcome("removed", step.target_id, "already-away")
-            )
+            gone = self._gone(step.target_id, (step.was_key or "").partition(":")[2])
+            if gone.code != "document-posted":
+                return Outcome("removed", step.target_id, "already-away")
+            return gone if step.why in _NOT_WON else _left_out(gone.target_id)
+        if step.why not in _NOT_WON:
+            return _left_out(document.target_id, "" if document.condition == "posted" else document.name)
         if document.condition != "draft":
-            return flagged(step, document)
+            return flagged(document)
         if self._options.on_unwon != "delete":
             reason = f"its deal is not won any more; {document.name} is still there, as a draft"
             return Outcome("failed", document.target_id, code="not-won-any-more", reason=reason)
@@ -390,7 +443,46 @@ class DocumentWriter:
                 f" the deal to {draft.total}; it stays a draft"
             )
             return Outcome("failed", document.target_id, "total-differs", reason, memo=memo)
-        return Outcome(status, document.target_id, code_of(draft.notes), reason_of(draft.notes), memo=memo)
+        told = described(document) if status in ("created", "updated") else ""
+        reason = reason_of(draft.notes) or told
+        return Outcome(status, document.target_id, code_of(draft.notes), reason, memo=memo)
+
+
+class _WouldWrite(Exception):
+    """A call that would change something was about to be made."""
+
+
+class _Reading:
+    """An Api that reads and does not write."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._api, name)
+
+    def send(self, part: Part) -> Answer:
+        if part.method != "GET":
+            raise _WouldWrite(part.method)
+        return self._api.send(part)
+
+
+def _refused(step: Step, error: Rejected) -> Outcome:
+    """What Business Central misses is a field of its own set-up (a posting group): nothing in the deal fills it."""
+    outcome = refused(step, error)
+    return (
+        replace(outcome, code="business-rule") if error.answer and error.code == "missing-field" else outcome
+    )
+
+
+def _left_out(target_id: str | None, name: str = "") -> Outcome:
+    """Of a won deal that the flow leaves out by now; what is posted is done, and nobody has to see to it."""
+    if not name:
+        return Outcome(
+            "skipped", target_id, code="excluded", reason="the flow leaves it out; it was invoiced"
+        )
+    reason = f"its deal is won, and the flow leaves it out by now; {name} is still there"
+    return Outcome("failed", target_id, code="excluded-now", reason=reason)
 
 
 def _left(document: Document) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any
 from urllib.parse import quote
 
-from mlconnector.errors import ConfigError, Rejected
+from mlconnector.errors import ConfigError, Later, Rejected, Stop
 from mlconnector.http import Answer
 from mlconnector.spelling import plain_email, plain_name, plain_tax
 from mlconnector.systems.business_central.api import RECORD, URL_LENGTH, Api, Part, decode_row, read_page
@@ -141,11 +141,20 @@ def documents_by_number(api: Api, numbers: Collection[str]) -> Mapping[str, list
     """Sales orders and invoices by external document number in capitals: `order` or `invoice`, and the row."""
     found: dict[str, list[tuple[str, Row]]] = defaultdict(list)
     field = "externalDocumentNumber"
+    asked = [number for number in numbers if 0 < len(number) <= DOCUMENT_LENGTH]
+    wanted = {number.upper() for number in asked}
+    lists: list[tuple[str, str]] = []
     for kind, entity_set in DOCUMENT_SETS.items():
         shown = ["id", "number", field, "status"]
         shown += ["orderId", "orderNumber", "remainingAmount"] if kind == "invoice" else []
-        for row in rows_where(api, entity_set, field, numbers, shown, DOCUMENT_LENGTH):
-            found[str(row[field]).upper()].append((kind, row))
+        lists += [(kind, url) for url in _questions(api, entity_set, field, asked, shown)]
+    results = carry_out(api, [Part("GET", url) for _, url in lists])
+    for (kind, url), result in zip(lists, results, strict=True):
+        if isinstance(result, Stop | Later):
+            raise result
+        for row in _rows(api, result) if isinstance(result, Answer) else follow(api, url):
+            if str(row.get(field)).upper() in wanted:
+                found[str(row[field]).upper()].append((kind, row))
     return found
 
 
@@ -177,28 +186,44 @@ def rows_where(
     """
     asked = [value for value in values if value and (not length or len(value) <= length)]
     asked = [value for value in asked if field != "id" or api.dialect.is_key(value)]
-    if not asked:
-        return
     wanted = {value.lower() for value in asked}
-    options = {"$select": ",".join(shown)} if shown else {}
-    room = URL_LENGTH - len(api.address(entity_set, {"$filter": " ", **options}))
-    for portion in _portions(
-        [f"{field} eq {value if is_guid(value) else quoted(value)}" for value in asked], room
-    ):
-        for row in stream(api, entity_set, {"$filter": portion, **options}):
+    for url in _questions(api, entity_set, field, asked, shown):
+        for row in follow(api, url):
             if str(row.get(field)).lower() in wanted:
                 yield row
 
 
+def _questions(
+    api: Api, entity_set: str, field: str, values: Sequence[str], shown: Sequence[str]
+) -> Iterator[str]:
+    """Addresses that ask for all records whose field is one of these."""
+    if not values:
+        return
+    options = {"$select": ",".join(shown)} if shown else {}
+    room = URL_LENGTH - len(api.address(entity_set, {"$filter": " ", **options}))
+    terms = [f"{field} eq {value if is_guid(value) else quoted(value)}" for value in values]
+    for portion in _portions(terms, room):
+        yield api.address(entity_set, {"$filter": portion, **options})
+
+
 def stream(api: Api, entity_set: str, options: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """All records of a list, page by page, with their annotations."""
-    link: str | None = api.address(entity_set, options)
-    while link:
-        answer = api.read(link, page_size=SLIM_PAGE, primary=True)
+    return follow(api, api.address(entity_set, options))
+
+
+def follow(api: Api, link: str) -> Iterator[dict[str, Any]]:
+    """The records of this page and of those behind it."""
+    return _rows(api, api.read(link, page_size=SLIM_PAGE, primary=True))
+
+
+def _rows(api: Api, answer: Answer) -> Iterator[dict[str, Any]]:
+    while True:
         page = read_page(answer)
         for raw in page.value:
             yield decode_row(RECORD, raw, answer)
-        link = page.next
+        if not page.next:
+            return
+        answer = api.read(page.next, page_size=SLIM_PAGE, primary=True)
 
 
 def _portions(terms: Iterable[str], room: int) -> Iterator[str]:

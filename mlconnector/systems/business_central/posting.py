@@ -6,6 +6,7 @@ An action is never repeated without a clear answer. The next run looks at the do
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +16,8 @@ from mlconnector.systems.business_central.api import Api, Part
 from mlconnector.systems.business_central.look import documents_called, tell_document
 from mlconnector.systems.business_central.state import (
     Document,
+    described,
+    find_invoice,
     find_invoice_of,
     find_successor,
     read_document,
@@ -60,6 +63,16 @@ class PostingWriter:
             raise
         return [outcomes[step.source_id] for step in steps]
 
+    def foretell(self, entity: str, step: Step) -> Outcome:
+        """Looks at the document as `write` does; see Foretells."""
+        if step.mapped is None:
+            return Outcome("planned", step.target_id, "leave" if not step.target_id else "flag")
+        document = self._to_post(step, step.target_id or step.refs["document"])
+        if isinstance(document, Document):
+            return Outcome("planned", step.target_id, "post", described(document))
+        code = "flag" if document.status == "failed" else "leave"
+        return Outcome("planned", step.target_id, code, document.reason)
+
     def _write(self, step: Step) -> Outcome:
         if step.mapped is None:
             return _stays_posted(step)
@@ -71,13 +84,9 @@ class PostingWriter:
             return unclear(step, error)
 
     def _post(self, step: Step, target_id: str) -> Outcome:
-        document = read_document(self._api, target_id)
-        if document is None:
-            return self._found_gone(step, target_id)
-        if document.condition == "posted":
-            return _posted_before(document)
-        if held := _why_not(document) or _touched(step, document):
-            return held
+        document = self._to_post(step, target_id)
+        if isinstance(document, Outcome):
+            return document
         url = f"{document.address(self._api)}/Microsoft.NAV.{ACTIONS[document.kind]}"
         try:
             answer = self._api.send(Part("POST", url, None, document.etag))
@@ -87,12 +96,30 @@ class PostingWriter:
             return self._refused(document, error)
         except Uncertain as error:  # an order that was posted is gone: by its number the invoice is found
             return replace(unclear(step, error), memo={"number": document.number})
-        posted = document if document.kind == "invoice" else find_invoice_of(self._api, document.number)
+        posted = self._as_posted(document)
         if posted is None:
             reason = f"{document.name} was posted, and its invoice is not to be seen yet"
             return Outcome("unknown", code="invoice-not-found", reason=reason, request_id=answer.request_id)
         status: Status = "updated" if step.target_id else "created"
-        return Outcome(status, posted.target_id, code="posted", request_id=answer.request_id)
+        reason = described(posted)
+        return Outcome(status, posted.target_id, code="posted", reason=reason, request_id=answer.request_id)
+
+    def _to_post(self, step: Step, target_id: str) -> Document | Outcome:
+        """The document if it is to be posted; else what became of it, or why it is not."""
+        document = read_document(self._api, target_id)
+        if document is None:
+            return self._found_gone(step, target_id)
+        if document.condition == "posted":
+            return _posted_before(document)
+        return _why_not(document) or _touched(step, document) or document
+
+    def _as_posted(self, document: Document) -> Document | None:
+        """The invoice with its final number; None if that of an order is not to be seen yet."""
+        if document.kind == "order":
+            return find_invoice_of(self._api, document.number)
+        with suppress(Later, Rejected):  # it was posted: what it is called by now is only for the eye
+            return find_invoice(self._api, document.id) or document
+        return document
 
     def _found_gone(self, step: Step, target_id: str) -> Outcome:
         """An order disappears when it is posted (trap T21); `externalDocumentNumber` in the body helps to find it."""
@@ -106,7 +133,7 @@ class PostingWriter:
         if invoice is not None:
             return _posted_before(invoice)
         reason = "its document is not there any more, and no invoice was made of it"
-        return Outcome("failed", code="counterpart-gone", reason=reason)
+        return Outcome("failed", code="document-gone", reason=reason)
 
     def _refused(self, document: Document, error: Rejected) -> Outcome:
         """What cannot be posted as it is; that a draft is wanted means that it was posted (section 2.11)."""

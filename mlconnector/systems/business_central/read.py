@@ -23,6 +23,7 @@ from mlconnector.systems.business_central.check import find_problems
 from mlconnector.systems.business_central.check_target import (
     as_writer,
     find_currency_problems,
+    find_item_problems,
     find_target_problems,
     leads_here,
     wrong_currency,
@@ -79,7 +80,9 @@ class BusinessCentral:
         if self._api.dialect.pages:
             return self._check_pages(bound)
         found = find_problems(self._api, self._settings, self._tools.now, bound)
-        problems = chain(found, find_currency_problems(self._api, flows))
+        problems = chain(
+            found, find_currency_problems(self._api, flows), find_item_problems(self._api, flows)
+        )
         return map(as_writer, problems) if any(leads_here(self._api, flow) for flow in bound) else problems
 
     def require(self, flow: Flow, options: Any) -> None:

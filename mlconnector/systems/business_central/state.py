@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 from mlconnector.errors import Rejected
 from mlconnector.http import Answer
-from mlconnector.model import Outcome, Step
+from mlconnector.model import Outcome
 from mlconnector.systems.business_central.api import RECORD, Api, Part, decode_row
 from mlconnector.systems.business_central.find import DOCUMENT_SETS, documents_by_number, rows_where
 from mlconnector.systems.business_central.values import decode_option
@@ -16,7 +17,10 @@ from mlconnector.systems.business_central.values import decode_option
 Row = Mapping[str, Any]
 Condition = Literal["draft", "released", "posted"]
 LINES: Mapping[str, str] = {"order": "salesOrderLines", "invoice": "salesInvoiceLines"}
-_OF_ORDER = ("id", "number", "orderId", "orderNumber", "status", "remainingAmount")
+_SHOWN = (
+    "id", "number", "orderId", "orderNumber", "status", "remainingAmount", "customerNumber", "currencyCode",
+    "totalAmountExcludingTax",
+)  # fmt: skip
 _POSTED = frozenset({"Paid", "Canceled", "Corrective"})
 
 
@@ -75,6 +79,13 @@ class Document:
         return api.address(DOCUMENT_SETS[self.kind], {}, self.id)
 
 
+def described(document: Document) -> str:
+    """Which document it is, in a line of a run: number, customer, total."""
+    row = document.row
+    total = Decimal(row["totalAmountExcludingTax"])
+    return f"{document.name}, customer {row['customerNumber']}, {total:.2f} {row['currencyCode']} without tax"
+
+
 def split_id(target_id: str) -> tuple[str, str]:
     """Kind and id of `order/<id>`."""
     kind, _, id = target_id.partition("/")
@@ -102,7 +113,12 @@ def of_answer(kind: str, answer: Answer) -> Document:
 
 def find_invoice_of(api: Api, order_number: str) -> Document | None:
     """The posted invoice that an order became (trap T21)."""
-    return _last(rows_where(api, "salesInvoices", "orderNumber", [order_number], _OF_ORDER))
+    return _last(rows_where(api, "salesInvoices", "orderNumber", [order_number], _SHOWN))
+
+
+def find_invoice(api: Api, id: str) -> Document | None:
+    """A sales invoice without its lines; it gets another number when it is posted."""
+    return _last(rows_where(api, "salesInvoices", "id", [id], _SHOWN))
 
 
 def find_successor(
@@ -115,9 +131,7 @@ def find_successor(
     kind, id = split_id(target_id)
     if kind != "order":
         return None
-    found = _last(rows_where(api, "salesInvoices", "orderId", [id], _OF_ORDER)) or find_invoice_of(
-        api, number
-    )
+    found = _last(rows_where(api, "salesInvoices", "orderId", [id], _SHOWN)) or find_invoice_of(api, number)
     if found is not None or not external_number:
         return found
     documents = documents_by_number(api, [external_number]).get(external_number.upper(), [])
@@ -130,8 +144,9 @@ def _last(rows: Iterable[Row]) -> Document | None:
     return Document("invoice", found[-1]) if found else None
 
 
-def flagged(step: Step, document: Document) -> Outcome:
-    """For a document that cannot be changed any more; it is for a person to see to it."""
+def flagged(document: Document, apart: Sequence[str] = ()) -> Outcome:
+    """For a document that cannot be changed any more; it is for a person to see to it. `apart` is what differs."""
     code = f"document-{document.condition}"
-    reason = f"{document.name} is {document.condition} already; it was not changed"
+    differs = f" and differs from the deal ({', '.join(apart)})" if apart else ""
+    reason = f"{document.name} is {document.condition} already{differs}; it was not changed"
     return Outcome("failed", document.target_id, code=code, reason=reason)

@@ -126,9 +126,12 @@ def verdict(answer: Answer, *, login: str = "entra") -> Exception | None:
         return kind(f"{SYSTEM}: {message} ({code})", hint=hint, request_id=request_id)
     if _lacks_permission(answer, code, text):
         return _no_permission(answer, code, text, request_id, login)
+    # a field that holds something else (Blocked must be equal to 'No'): nothing is missing
+    wrong = code == "Application_FieldValidationException" and "must be equal to" in text
+    family = "business-rule" if wrong else _CODES.get(code, f"http-{answer.status}")
     return _by_status(answer, code) or Rejected(
         f"{SYSTEM}: {code or answer.status}: {text}",
-        code="changed-meanwhile" if answer.status == 412 else _CODES.get(code, f"http-{answer.status}"),
+        code="changed-meanwhile" if answer.status == 412 else family,
         answer=code or str(answer.status),
         status=answer.status,
         request_id=request_id,

@@ -30,7 +30,8 @@ SHOWN = (
 def view(company: Company, line: Record) -> Record:
     """A line as the API shows it: `sum` is the line's own (4), the currency is the deal's."""
     currency = company.tables["deal"].rows[line["deal_id"]]["currency"]
-    total = number(line_sum(line, currency, with_tax=company.switches.sums_with_tax), currency)
+    with_tax = company.switches.sums_with_tax and not company.switches.line_sums_net
+    total = number(line_sum(line, currency, with_tax=with_tax), currency)
     product = company.tables["product"].rows[line["product_id"]]
     name = product["name"] if company.switches.line_name == "current" else line["name"]
     shown = {**line, "sum": total, "currency": currency, "name": name}

@@ -17,6 +17,8 @@ class Switches:
     """Whether a line shows the product's name of today or of the day it was added: no source says."""
     sums_with_tax: bool = False
     """4: whether `sum` and the deal's value contain tax under `exclusive`."""
+    line_sums_net: bool = False
+    """12, question 7: the deal's value contains tax, and the `sum` of a line does not."""
     won_time_when_reopened: Literal["cleared", "kept"] = "cleared"
     price_change_updates_product: bool = True
     get_deleted: Literal["record", "not-found", "error"] = "record"

@@ -119,6 +119,21 @@ def test_a_draft_follows_the_currency_of_its_deal_or_is_held(office: Office) -> 
     assert office.lines(made.target_id)[0] == ("1896-S", 2, 990, 198)
 
 
+def test_a_draft_goes_to_a_customer_with_another_currency_together_with_its_deal(
+    office: Office, bc: BusinessCentral
+) -> None:
+    made = office.one(office.step(1))
+    bc.edit("customers", "20000", currencyCode="USD", blocked="")
+    step = office.step(1, made.target_id, made.memo, currency="USD", total=None)
+    moved = replace(step, refs={**step.refs, "customer": office.desk.id("customers", "20000")})
+    assert office.one(moved).status == "updated"
+    row = office.row(made.target_id)
+    assert (row["customerNumber"], row["currencyCode"]) == ("20000", "USD")
+    assert office.lines(made.target_id)[0] == ("1896-S", 2, 990, 198)
+    back = office.step(1, made.target_id, made.memo, currency="USD", total=None)
+    assert office.one(back).code == "currency-differs", "the customer's is EUR"
+
+
 def test_a_discount_that_a_crash_left_out_is_made_good(office: Office, bc: BusinessCentral) -> None:
     bc.fault("status", method="PATCH", status=503, times=0)
     with pytest.raises(Later):
@@ -259,6 +274,31 @@ def test_a_posted_document_is_flagged_by_the_number_of_its_invoice(
     assert invoice["number"] in outcome.reason
 
 
+@pytest.mark.parametrize("state", ["release", "post"])
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"customer": "20000"}, "customer"),
+        ({"currency": "USD"}, "currency"),
+        ({"externalDocumentNumber": "PD-X2"}, "external number"),
+    ],
+)
+def test_a_closed_document_is_flagged_for_another_customer_currency_or_reference_too(
+    office: Office, bc: BusinessCentral, state: str, change: dict[str, Any], named: str
+) -> None:
+    made = office.one(office.step(1))
+    getattr(bc.people, state)(number(office, made))
+    body = {name: value for name, value in change.items() if name != "customer"}
+    step = office.step(1, made.target_id, made.memo, total=None, **body)
+    refs = {**step.refs, "customer": office.desk.id("customers", change.get("customer", "10000"))}
+    outcome = office.one(replace(step, refs=refs))
+    assert (outcome.status, outcome.code) == (
+        "failed",
+        f"document-{'released' if state == 'release' else 'posted'}",
+    )
+    assert f"differs from the deal ({named})" in outcome.reason
+
+
 def test_an_order_that_became_an_invoice_is_flagged_only_if_that_says_something_else_than_the_deal(
     orders: Office, bc: BusinessCentral
 ) -> None:
@@ -283,7 +323,7 @@ def test_a_draft_that_somebody_deleted_is_not_made_anew(office: Office, bc: Busi
     made = office.one(office.step(1))
     bc.people.delete_draft(number(office, made))
     outcome = changed(office, made, lines=[THREE, WRAP])
-    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "counterpart-gone", made.target_id)
+    assert (outcome.status, outcome.code, outcome.target_id) == ("failed", "document-gone", made.target_id)
     assert office.all() == []
 
 
@@ -291,7 +331,7 @@ def test_a_draft_that_somebody_deleted_is_not_made_anew(office: Office, bc: Busi
 
 
 def remove(office: Office, made: Outcome, on_unwon: str = "delete") -> Outcome:
-    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1", memo=made.memo)
+    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1", memo=made.memo, why="not-won")
     return office.one(step, on_unwon=on_unwon)
 
 
@@ -344,8 +384,21 @@ def test_a_draft_that_somebody_worked_on_is_never_deleted(office: Office, bc: Bu
 
 def test_a_draft_of_which_nothing_is_remembered_is_never_deleted(office: Office) -> None:
     made = office.one(office.step(1))
-    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1")
+    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1", why="not-won")
     assert office.one(step, on_unwon="delete").code == "document-touched"
+
+
+@pytest.mark.parametrize("why", ["excluded", "no-lines", ""])
+def test_the_draft_of_a_won_deal_that_is_left_out_is_flagged_and_never_deleted(
+    office: Office, bc: BusinessCentral, why: str
+) -> None:
+    made = office.one(office.step(1))
+    step = Step("remove", "1", None, made.target_id, was_key="document:PD-1", memo=made.memo, why=why)
+    outcome = office.one(step, on_unwon="delete")
+    assert (outcome.status, outcome.code) == ("failed", "excluded-now")
+    assert number(office, made) in outcome.reason and office.all() == [made.target_id]
+    bc.people.post(number(office, made))
+    assert office.one(step, on_unwon="delete").status == "skipped", "it was invoiced while it was wanted"
 
 
 @pytest.mark.parametrize("on_unwon", ["flag", "delete"])

@@ -142,6 +142,15 @@ def test_a_customer_that_is_gone_is_said_by_business_central(office: Office) -> 
     assert "customer cannot be found" in outcome.reason
 
 
+def test_a_blocked_item_is_a_rule_of_business_central_and_nothing_that_is_missing(
+    office: Office, bc: BusinessCentral
+) -> None:
+    bc.people.block("items", "1896-S", True)
+    outcome = office.one(office.step(1))
+    assert (outcome.status, outcome.code) == ("failed", "business-rule")
+    assert "Blocked must be equal to 'No'" in outcome.reason
+
+
 def test_a_line_that_is_refused_leaves_nothing_behind_and_the_others_go_on(office: Office) -> None:
     unknown = office.step(1, lines=[DESKS, {**DESKS, "item": "NONE"}])
     outcomes = office.write(unknown, office.step(2))
@@ -170,6 +179,20 @@ def test_many_documents_take_fewer_than_three_calls_each(office: Office) -> None
     assert {outcome.status for outcome in outcomes} == {"created"}
     assert len(office.desk.calls()) <= 3 + 20
     assert len(office.desk.calls("GET", "/customers")) == 1
+
+
+@pytest.mark.parametrize(("discount", "calls"), [(0, 3), (82, 4)])
+def test_a_document_alone_takes_three_calls_and_one_with_a_discount_another(
+    office: Office, discount: int, calls: int
+) -> None:
+    target = office.desk.target("document", document=office.kind)
+    step = office.step(1, discount=Decimal(discount), total=Decimal(1782 - discount))
+    target.place()  # which company it is, is asked once a run
+    before = len(office.desk.calls())
+    assert target.find("document", ["document:PD-1"]) == {}
+    (outcome,) = target.write("document", [step])
+    assert outcome.status == "created" and outcome.memo == office.left(str(outcome.target_id))
+    assert len(office.desk.calls()) - before <= calls
 
 
 @pytest.mark.parametrize("kind", ["order", "invoice"])

@@ -152,7 +152,7 @@ def test_a_filter_that_vanishes_leads_to_no_other_invoice() -> None:
         late = deaf.add("salesInvoices", customerNumber="10000")
         assert outcome.target_id == f"invoice/{posted(deaf)[0]['id']}"
         deaf.people.delete_draft(office.row(second.target_id)["number"])
-        assert office.post(document(second)).code == "counterpart-gone"
+        assert office.post(document(second)).code == "document-gone"
         assert deaf.row("salesInvoices", late["id"])["status"] == "Draft"
 
 
@@ -227,7 +227,7 @@ def test_a_document_without_lines_is_not_posted(office: Office, lines: list[Any]
 
 def test_a_document_that_is_gone_is_not_posted(office: Office, bc: BusinessCentral, made: Outcome) -> None:
     bc.people.delete_draft(office.row(made.target_id)["number"])
-    assert office.post(document(made)).code == "counterpart-gone"
+    assert office.post(document(made)).code == "document-gone"
 
 
 def test_an_order_that_somebody_shipped_in_part_is_left_to_them(orders: Office, bc: BusinessCentral) -> None:

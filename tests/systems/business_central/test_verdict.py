@@ -280,3 +280,9 @@ def test_an_address_that_is_no_token_endpoint_is_a_wrong_setting() -> None:
     problem = login_verdict(answer(404, "<html>not here</html>"))
     assert isinstance(problem, ConfigError)
     assert "login_url" in problem.hint
+
+
+def test_a_field_that_holds_something_else_is_not_missing() -> None:
+    text = "Blocked must be equal to 'No'  in Item: No.=A-1. Current value is 'Yes'."
+    problem = verdict(error(400, "Application_FieldValidationException", text, "POST"))
+    assert isinstance(problem, Rejected) and problem.code == "business-rule"

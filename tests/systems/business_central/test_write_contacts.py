@@ -58,7 +58,7 @@ def test_the_companies_of_many_persons_are_asked_for_in_one_call(desk: Desk) -> 
     assert {outcome.status for outcome in outcomes} == {"created"}
     companies = [contact(desk, outcome.target_id)["companyNumber"] for outcome in outcomes]
     assert companies == [company_number(desk, customers[n % 5]) for n in range(20)]
-    assert len(desk.calls("POST")) == 3  # is it understood, companies, persons
+    assert len(desk.calls("POST")) == 2  # companies, persons
 
 
 def test_a_customer_without_a_company_contact_holds_its_persons_and_no_others(

@@ -204,7 +204,7 @@ def test_after_a_batch_that_gave_up_no_others_are_sent(bc: Parted, desk: Desk) -
     api = Api(desk.client.settings(), SECRETS, desk.client.tools())
     parts = [Part("GET", api.address("customers", {"$top": "1"}))] * (2 * PARTS + 1)
     assert all(isinstance(result, Answer) for result in carry_out(api, parts))
-    assert len(desk.calls("POST")) == 4
+    assert len(desk.calls("POST")) == 3
     bc.fault("status", method="POST", path="batch", status=429, times=0)
     assert all(isinstance(result, Later) for result in carry_out(api, parts))
-    assert len(desk.calls("POST")) == 4 + ATTEMPTS
+    assert len(desk.calls("POST")) == 3 + ATTEMPTS

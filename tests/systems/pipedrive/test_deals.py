@@ -176,6 +176,69 @@ def test_lines_know_the_code_of_their_product_where_products_are_read_too(client
     assert "product_code" not in alone[0]
 
 
+@pytest.mark.parametrize("goes", ["delete", "hide"])
+def test_a_line_of_a_product_that_is_not_shown_any_more_is_not_taken_for_one_without_code(
+    client: Client, goes: str
+) -> None:
+    deal = sold(client, 10, 20)
+    getattr(client.crm.people, goes)("product", 1)
+    client.secrets["api_token"] = SECOND_TOKEN
+    source = client.reader(DEALS, flow("product", "code"))
+    gone, there = changes(list(source.read("deal", None)))[str(deal)].record["products"]
+    assert "product_code" not in gone
+    assert there["product_code"] == "1900-S"
+
+
+def test_lines_name_their_variations_which_are_read_once_a_product(client: Client) -> None:
+    people = client.crm.people
+    oak, birch = people.add_variation(1, "Oak"), people.add_variation(1, "Birch")
+    for variation in (oak, birch, None):
+        deal = people.add("deal", title="Desks", currency="EUR")
+        people.add_line(deal, 1, 10, 2, product_variation_id=variation)
+        people.win(deal)
+    connected = client.connect()
+    before = client.crm.tokens_spent
+    found = changes(list(connected.source([DEALS]).read("deal", None)))
+    names = [found[id_].record["products"][0].get("product_variation_name") for id_ in ("1", "2", "3")]
+    assert names == ["Oak", "Birch", None]
+    assert client.paths().count("/products/1/variations") == 1
+    assert connected.usage()["tokens"] == client.crm.tokens_spent - before
+
+
+def test_variations_of_a_product_that_is_not_shown_have_no_name(client: Client) -> None:
+    people = client.crm.people
+    deal = people.add("deal", title="Desks", currency="EUR")
+    people.add_line(deal, 1, 10, 2, product_variation_id=people.add_variation(1, "Oak"))
+    people.win(deal)
+    client.crm.fault("status", path="/variations", status=404)
+    (line,) = changes(list(client.reader(DEALS).read("deal", None)))[str(deal)].record["products"]
+    assert line["product_variation_id"] and "product_variation_name" not in line
+
+
+def test_a_discount_is_seen_though_it_takes_off_as_much_as_the_tax_adds(client: Client) -> None:
+    client.crm.switches.sums_with_tax = client.crm.switches.line_sums_net = True
+    people = client.crm.people
+    deal = people.add("deal", title="Desk", currency="EUR")
+    people.add_line(deal, 1, 100, 1, tax=25, tax_method="exclusive")
+    people.discount(deal, 20)
+    people.win(deal)
+    record = changes(list(client.reader(DEALS).read("deal", None)))[str(deal)].record
+    assert record["value"] == record["products"][0]["sum"] == 100
+    assert [one["amount"] for one in record["discounts"]] == [20]
+
+
+def test_with_tax_on_top_one_deal_without_discounts_shows_that_the_others_need_not_be_asked(
+    client: Client,
+) -> None:
+    people = client.crm.people
+    for _ in range(3):
+        deal = people.add("deal", title="Desk", currency="EUR")
+        people.add_line(deal, 1, 100, 1, tax=25, tax_method="exclusive")
+        people.win(deal)
+    read(client)
+    assert [path for path in client.paths() if "discounts" in path] == ["/deals/1/discounts"]
+
+
 def test_the_first_read_after_midnight_looks_at_the_lines_of_deals_won_lately_again(client: Client) -> None:
     lately = sold(client, 10)
     client.crm.clock.advance(20 * 3600)
