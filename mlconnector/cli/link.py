@@ -65,7 +65,7 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
         here = desk.source_of(source)
         if target is None:
             _make_new(bound, ledger, here.id)
-            screen.line(f"{here} will be made anew in {bound.flow.target} by the next sync")
+            screen.line(f"{here} will be created in {bound.flow.target} by the next sync")
             return 0
         there = desk.target_of(target)
         if not replace:

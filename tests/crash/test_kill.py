@@ -56,9 +56,9 @@ class Killer:
 
     def kill(self) -> None:
         assert self.process is not None
+        self.killed = True  # before it dies: who waits for that goes on at once
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.killed = True
 
 
 class Deadly(Emulator):
@@ -71,7 +71,7 @@ class Deadly(Emulator):
             here = self.killer.reached()
             if here and not self.killer.after:
                 self.killer.kill()
-        if self.killer.killed and not self.killer.after:
+        if (here or self.killer.killed) and not self.killer.after:
             return None, False
         reply = super().handle(request)
         if here and self.killer.after:

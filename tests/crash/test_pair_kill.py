@@ -50,9 +50,9 @@ class Killer:
 
     def kill(self) -> None:
         assert self.process is not None
+        self.killed = True  # before it dies: who waits for that goes on at once
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        self.killed = True
 
 
 class Deadly(Emulator):
@@ -68,9 +68,9 @@ class Deadly(Emulator):
         if here and killer.fate == "after":
             super().handle(request)
         if here:
-            killer.kill()
             killer.late = lambda: super(Deadly, self).handle(request)
-        return (None, False) if killer.killed else super().handle(request)
+            killer.kill()
+        return (None, False) if here or killer.killed else super().handle(request)
 
 
 class DeadlyErp(Deadly, PairErp):

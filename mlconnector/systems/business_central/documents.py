@@ -383,7 +383,7 @@ class DocumentWriter:
         invoice = find_successor(self._api, target_id, external_number=external_number)
         if invoice is not None:
             return flagged(invoice)
-        reason = "its document is not there any more; it is not made anew"
+        reason = "its document is not there any more; it is not created again"
         return Outcome("failed", target_id, code="document-gone", reason=reason)
 
     # the deal is not won any more, or the flow leaves it out

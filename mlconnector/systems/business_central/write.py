@@ -176,7 +176,7 @@ class RecordWriter:
             return Outcome("unchanged", draft.id, code="linked", now=self._record(row))
         merged = compare(step, draft.values, self._comparable(draft, row), self._conflict)
         if merged.in_conflict:
-            reason = f"changed on both sides since they were last in step: {', '.join(merged.in_conflict)}"
+            reason = f"changed on both sides since they were last the same: {', '.join(merged.in_conflict)}"
             return Outcome("failed", step.target_id, code="conflict", reason=reason)
         return merged if merged.write else self._done("unchanged", draft, merged, row)
 
