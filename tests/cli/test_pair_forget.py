@@ -26,13 +26,13 @@ def add_zita(pair: Pair, case: str) -> int:
             pair.world.erp.add("contacts", type="Person", displayName=NAME, email=ADDRESS)
     if case == "no-answer":
         pair.world.erp.fault("lost-answer", method="POST", path="/contacts", times=0)
-    firm = {"org_id": 1} if case == "waits-for-reference" else {}
+    firm = {"org_id": 1} if case == "reference-left-out" else {}
     emails = [{"value": ADDRESS, "primary": True, "label": "work"}]
     return int(people.add("person", name=NAME, emails=emails, **firm))
 
 
 @pytest.mark.parametrize(
-    "case", ["ambiguous-match", "waits-for-reference", "no-answer", "no-match", "without-company", "done"]
+    "case", ["ambiguous-match", "reference-left-out", "no-answer", "no-match", "without-company", "done"]
 )
 def test_a_person_is_forgotten_however_the_record_stands(pair: Pair, case: str) -> None:
     pair.write(LEFT_OUT if case == "without-company" else PERSONS)

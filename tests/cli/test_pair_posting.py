@@ -169,7 +169,7 @@ def test_candidates_are_named_by_number_in_a_dry_run_too(pair: Pair) -> None:
         pair.world.erp.add("customers", displayName="Alpha")
     pair.write(CUSTOMERS)
     for words in (["sync", "--adopt", "--dry-run"], ["sync", "--dry-run"]):
-        assert "2 records in the target match: C00010, C00020" in pair.run(*words).output
+        assert "2 records in the target match: C00010 Alpha, C00020 Alpha" in pair.run(*words).output
 
 
 def test_a_dry_run_of_a_replay_says_that_what_is_posted_stays_as_it_is(pair: Pair) -> None:
