@@ -387,6 +387,7 @@ def fill(loop: PairLoop) -> None:
     organization = loop.add_organization("Nordkran AB")
     person = loop.add_person("Anna Lind", organization, "anna@nordkran.se")
     product = loop.add_product("Desk", "A-1", 100)
+    people.edit("product", product, unit="pcs")
     for title in ("First", "Second"):
         deal = people.add("deal", title=title, org_id=organization, person_id=person, currency="EUR")
         people.add_line(deal, product, 100, 2)
