@@ -78,6 +78,8 @@ class TargetCase:
     """Remote ids of what each record refers to, by field."""
     calls: str = ""
     """In the paths of all calls but those for tokens."""
+    why: str = "gone"
+    """Why a record is to be removed."""
 
     def target(self) -> Target:
         """As at the start of a run."""
@@ -95,7 +97,7 @@ class TargetCase:
 
     def remove(self, name: str, made: Outcome | None = None) -> Step:
         target_id, memo = (made.target_id, made.memo) if made else (None, None)
-        return Step("remove", name, None, target_id, was_key=self.key(name), memo=memo)
+        return Step("remove", name, None, target_id, was_key=self.key(name), memo=memo, why=self.why)
 
 
 def _tools(emulator: Emulator, sleeps: list[float]) -> Tools:
@@ -381,7 +383,7 @@ def business_central_documents(document: str) -> Iterator[TargetCase]:
     with _written(emulator, "document", options) as (connect, sleeps, entity):
         yield TargetCase(
             emulator=emulator, into="document", entity=entity, connect=connect, mapped=mapped, key=key, bad="bad",
-            stored=stored, sleeps=sleeps, refs={"customer": customer["id"]}, calls="/api/",
+            stored=stored, sleeps=sleeps, refs={"customer": customer["id"]}, why="not-won", calls="/api/",
         )  # fmt: skip
 
 
