@@ -7,30 +7,30 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mlconnector.cli.flows import flows_to_run, source_key, ties
 from mlconnector.cli.options import Common
 from mlconnector.cli.origin import SamePlace, require_company, require_origins, require_place
 from mlconnector.cli.stop import Stopping, stop_on_signals
+from mlconnector.cli.systems import Systems, open_systems
 from mlconnector.errors import ConfigError, ConnectorError, Stop, StoppedError
-from mlconnector.ledger import Ledger, Settled
+from mlconnector.ledger import Ledger
 from mlconnector.ledger.lock import RunLock
-from mlconnector.ledger.quotas import find_quota, keep_quota
-from mlconnector.model import Batch, Change, Flow, Quota, Tools
+from mlconnector.model import Tools
 from mlconnector.summary import Summary
 
 if TYPE_CHECKING:
     from mlconnector.config import BoundFlow, Connection
     from mlconnector.engine import FlowRun
-    from mlconnector.lanes import Ties
     from mlconnector.report import Screen, Tell, Watch
     from mlconnector.settings import Healthcheck
-    from mlconnector.systems.base import Connected, Source, Target
+    from mlconnector.systems.base import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,209 +72,6 @@ def open_connection(common: Common) -> Connection:
     from mlconnector.places import find_connection
 
     return load_connection(find_connection(common.connection))
-
-
-def first_step(connection: Connection) -> str:
-    """The command that comes first: between systems that are both full, what would be linked."""
-    paired = any(bound.flow.fields for bound in connection.flows)
-    return f"mlconnector sync {'--adopt --dry-run' if paired else '--dry-run'}"
-
-
-def choose_flows(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
-    """The flows of these names with those that follow them, all if there are none, each after those it waits for."""
-    known = {bound.flow.name: bound for bound in connection.flows}
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                f"{connection.path}: there is no flow {name!r} that is enabled",
-                hint=f"there are {', '.join(known) or 'none'}",
-            )
-    return in_order(
-        [one for name, one in known.items() if not names or name in names or one.flow.follows in names]
-    )
-
-
-def flows_to_run(connection: Connection, names: Sequence[str]) -> list[BoundFlow]:
-    """As `choose_flows`; who names a flow that follows another one gets that one, too, in the same run before it."""
-    chosen = choose_flows(connection, names)
-    led_by = {bound.flow.follows for bound in chosen} - {bound.flow.name for bound in chosen}
-    return in_order([*chosen, *(one for one in connection.flows if one.flow.name in led_by)])
-
-
-def in_order(flows: Iterable[BoundFlow]) -> list[BoundFlow]:
-    """As the file has them, except that a flow comes after those in its `after` (names of flows or their kinds)."""
-    left, ordered = list(flows), []
-    while left:
-        ready = next((one for one in left if not _waits(one, left)), left[0])
-        left.remove(ready)
-        ordered.append(ready)
-    return ordered
-
-
-def _waits(one: BoundFlow, others: Sequence[BoundFlow]) -> bool:
-    return any(_is_before(other, one) for other in others if other is not one)
-
-
-def _is_before(first: BoundFlow, second: BoundFlow) -> bool:
-    return first.flow.name in second.flow.after or first.kind in second.flow.after
-
-
-def keeps_links(connection: Connection, bound: BoundFlow) -> bool:
-    """Whether its records are linked with their counterparts: they are kept in step, or another flow refers to them.
-
-    Or may refer to them one day: who switches posting on wants the drafts posted that are there already.
-    """
-    from mlconnector.flows import FLOWS
-
-    referred_to = FLOWS[bound.kind].then is not None and not bound.flow.follows
-    return (
-        bool(bound.flow.fields) or referred_to or any(_is_before(bound, other) for other in connection.flows)
-    )
-
-
-def the_other_way(connection: Connection, bound: BoundFlow) -> list[Flow]:
-    """The flows from its target's records back to its source's."""
-    flow = bound.flow
-    return [
-        other.flow
-        for other in connection.flows
-        if (other.flow.source, other.flow.entity) == (flow.target, flow.into)
-        and (other.flow.target, other.flow.into) == (flow.source, flow.entity)
-    ]
-
-
-def ties(connection: Connection, bound: BoundFlow) -> Ties:
-    """What the engine has to know of the connection's other flows."""
-    from mlconnector.lanes import Ties
-
-    flow, back = bound.flow, the_other_way(connection, bound)
-    makers: dict[tuple[str, str], tuple[str, ...]] = {}
-    for one in (other.flow for other in connection.flows if not other.flow.follows):
-        if (one.source, one.target) == (flow.source, flow.target):
-            ends = one.entity, one.into
-            makers[ends] = (*makers.get(ends, ()), one.name)
-    if not flow.fields:
-        return Ties(keeps_links(connection, bound), makers=makers)
-    written_back: dict[str, frozenset[str]] = {}
-    for name, paths in ((name, paths) for other in back for name, paths in other.fields.items()):
-        written_back[name] = written_back.get(name, frozenset()) | paths
-    return Ties(
-        keeps_links=keeps_links(connection, bound),
-        watched=frozenset(flow.fields).union(*written_back.values()),
-        written_back=written_back,
-        makers=makers,
-        match=tuple(getattr(bound.options, "match", ())),
-        the_other_way=tuple(other.name for other in back),
-    )
-
-
-def source_key(connection: Connection, bound: BoundFlow) -> str:
-    """The field by which people call a record of this flow: `number`."""
-    from mlconnector.systems import load_system
-
-    if bound.flow.follows:
-        return "name"
-    return load_system(connection.systems[bound.flow.source].kind).entities[bound.flow.entity].key
-
-
-class Systems:
-    """The systems of one connection: each connected when it is first used, once, and read by one Source."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        secrets: Mapping[str, str],
-        tools: Tools,
-        hide: Callable[[Iterable[str]], None] = lambda values: None,
-        ledger: Ledger | None = None,
-    ) -> None:
-        self.connection = connection
-        self._secrets = secrets
-        self._ledger = ledger
-        self._tools = tools
-        self._hide = hide
-        self._connected: dict[str, Connected] = {}
-        self._sources: dict[str, Source] = {}
-        self._quotas: dict[str, Quota] = {}
-
-    def connected(self, alias: str) -> Connected:
-        """The system behind an alias; nothing is sent yet."""
-        if alias not in self._connected:
-            from mlconnector.cli.vault import StoredSecrets
-            from mlconnector.systems import load_system
-
-            part = self.connection.systems[alias]
-            mine = {
-                name.partition(".")[2]: value
-                for name, value in self._secrets.items()
-                if name.partition(".")[0] == alias
-            }
-            vault = StoredSecrets(self.connection, alias, self._hide)
-            quota = find_quota(self._ledger, alias) if self._ledger is not None else Quota()
-            self._quotas[alias] = quota
-            called = f"{self.connection.name} {alias}"
-            tools = replace(self._tools, called=called, vault=vault, quota=quota)
-            self._connected[alias] = load_system(part.kind).connect(part.settings, mine, tools)
-        return self._connected[alias]
-
-    def source(self, alias: str) -> Source:
-        """The reader of a system, for all flows of the connection that read it."""
-        if alias not in self._sources:
-            flows = [bound.flow for bound in self.connection.flows if bound.flow.source == alias]
-            self._sources[alias] = self.connected(alias).source(flows)
-        return self._sources[alias]
-
-    def source_of(self, flow: Flow, ledger: Ledger) -> Source:
-        """What a flow reads: a system, or what the flow that it follows has settled."""
-        from mlconnector.signals import FromLedger
-
-        return FromLedger(ledger, flow) if flow.follows else self.source(flow.source)
-
-    def target(self, bound: BoundFlow) -> Target:
-        """The writer of one flow."""
-        return self.connected(bound.flow.target).target(bound.flow, bound.options)
-
-    def keep_quotas(self) -> None:
-        """Puts on record what was taken of each system's day."""
-        for alias, quota in self._quotas.items():
-            if self._ledger is not None:
-                keep_quota(self._ledger, alias, quota)
-
-    def calls(self) -> int:
-        """Requests so far."""
-        return sum(one.usage().get("calls", 0) for one in self._connected.values())
-
-    def close(self) -> None:
-        """Ends all connections."""
-        for one in self._connected.values():
-            one.close()
-
-
-@contextmanager
-def open_systems(
-    connection: Connection,
-    screen: Screen,
-    tools: Tools,
-    aliases: Iterable[str] | None = None,
-    ledger: Ledger | None = None,
-) -> Iterator[Systems]:
-    """The systems with their secrets, those of `aliases` only if given; closed at the end.
-
-    `ledger` remembers what they take of a day.
-    """
-    from mlconnector.secrets import load_secrets
-
-    chosen = None if aliases is None else set(aliases)
-    wanted = [
-        name for name in connection.secret_names() if chosen is None or name.partition(".")[0] in chosen
-    ]
-    secrets = load_secrets(connection.name, wanted, settings=connection.secrets)
-    screen.redactor.hide(secrets.values())
-    systems = Systems(connection, secrets, tools, screen.redactor.hide, ledger)
-    try:
-        yield systems
-    finally:
-        systems.close()
 
 
 @contextmanager
@@ -491,61 +288,3 @@ class _Run:
         if isinstance(target, Placed):
             guards.append(partial(require_place, self.connection, bound, target, self.ledger))
         return guards
-
-
-def preview(
-    bound: BoundFlow, systems: Systems, ledger: Ledger, change: Change, now: Callable[[], datetime]
-) -> Settled | None:
-    """What a sync would do with this record now, by the same code; None for nothing. Writes nothing."""
-    from mlconnector.engine import FlowRun
-    from mlconnector.lanes import Job
-    from mlconnector.plan import DryRun
-
-    copy, kept = ledger.copy(), _Kept()
-    job = Job(
-        flow=bound.flow,
-        entity=systems.connected(bound.flow.target).entity(bound.flow.into),
-        source=_OneRecord(change),
-        target=DryRun(systems.target(bound)),
-        ledger=copy,
-        run_id=copy.history.start("explain"),
-        overlap=timedelta(0),
-        now=now,
-        stop_requested=lambda: False,
-        observer=kept,
-        ties=ties(systems.connection, bound),
-    )
-    FlowRun(job).replay([change.id], forced=False)
-    copy.close()
-    return next((one for one in kept.settled_ones if one.source_id == change.id), None)
-
-
-class _OneRecord:
-    """A source that holds one record."""
-
-    def __init__(self, change: Change) -> None:
-        self._change = change
-
-    def read(
-        self, entity: str, since: str | None, *, until: str | None = None, resume: str | None = None
-    ) -> Iterator[Batch]:
-        yield Batch([self._change])
-
-    def fetch(self, entity: str, ids: Collection[str]) -> Iterator[Change]:
-        return (self._change for one in ids if one == self._change.id)
-
-    def shift(self, checkpoint: str, overlap: timedelta) -> str:
-        return checkpoint
-
-
-class _Kept:
-    """An observer that keeps what settled."""
-
-    def __init__(self) -> None:
-        self.settled_ones: list[Settled] = []
-
-    def progress(self, flow: str, counts: Mapping[str, int]) -> None:
-        """Not needed."""
-
-    def settled(self, flow: str, one: Settled) -> None:
-        self.settled_ones.append(one)

@@ -64,7 +64,8 @@ def command(common: Common) -> int:
 
 def _next_step(connection: Connection, findings: Sequence[Finding]) -> str:
     """What comes after this check."""
-    from mlconnector.cli.build import first_step, utc_now
+    from mlconnector.cli.build import utc_now
+    from mlconnector.cli.flows import first_step
     from mlconnector.ledger import Ledger
 
     if any(finding.level == "error" for finding in findings):
@@ -199,7 +200,8 @@ def _check_system(
     connection: Connection, alias: str, screen: Screen, examples: Sequence[Example]
 ) -> Iterator[Finding]:
     """Its secrets, and with them the system itself: not one that is somebody else's, or nobody's."""
-    from mlconnector.cli.build import open_systems, utc_now
+    from mlconnector.cli.build import utc_now
+    from mlconnector.cli.systems import open_systems
     from mlconnector.systems.base import failed
 
     flows = [

@@ -15,7 +15,7 @@ from mlconnector.cli.options import Command, Common
 from mlconnector.errors import ConnectorError, Rejected
 
 if TYPE_CHECKING:
-    from mlconnector.cli.build import Systems
+    from mlconnector.cli.systems import Systems
     from mlconnector.config import BoundFlow, Connection
     from mlconnector.ledger import Ledger
     from mlconnector.model import Change, LedgerEntry
@@ -41,8 +41,10 @@ def command(common: Common, record: str, flows: tuple[str, ...]) -> int:
     with the vendor's answer and request id. Writes nothing. What the mapping gives now takes the source; without it
     everything else is shown.
     """
-    from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.cli.flows import choose_flows
     from mlconnector.cli.records import not_found
+    from mlconnector.cli.systems import open_systems
     from mlconnector.ledger import Ledger
     from mlconnector.model import Tools
 
@@ -88,7 +90,7 @@ class _Inquiry:
         now: Callable[[], datetime],
         foretold: dict[tuple[str, str], str],
     ) -> None:
-        from mlconnector.cli.build import source_key
+        from mlconnector.cli.flows import source_key
 
         self.connection = connection
         self.foretold = foretold
@@ -239,7 +241,7 @@ class _Inquiry:
         return {"skipped": mapped.code, "reason": mapped.reason}
 
     def _would(self, change: Change) -> dict[str, Any]:
-        from mlconnector.cli.build import preview
+        from mlconnector.cli.preview import preview
 
         assert self.systems is not None
         if (silent := self.silent.get(self.flow.target)) is not None:

@@ -31,7 +31,8 @@ def command(common: Common, what: str) -> int:
 
     SYSTEM is a name under `systems:` in the connection file. What Mailchimp holds comes without a sample.
     """
-    from mlconnector.cli.build import open_connection, open_systems, utc_now
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.cli.systems import open_systems
     from mlconnector.model import Tools
     from mlconnector.reading import reader
 

@@ -45,7 +45,8 @@ def command(common: Common, address: str, flow: str | None, undo: bool) -> int:
 
     The member in the target is not touched: delete it there. Nor is the record in the source, nor any backup.
     """
-    from mlconnector.cli.build import choose_flows, open_connection
+    from mlconnector.cli.build import open_connection
+    from mlconnector.cli.flows import choose_flows
     from mlconnector.cli.state import open_state
     from mlconnector.ledger import forgetting
 

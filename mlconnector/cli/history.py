@@ -34,7 +34,8 @@ EXITS = {0: "fine", 1: "some records failed", 2: "configuration", 3: "stopped ea
 @click.pass_obj
 def command(common: Common, limit: int) -> int:
     """List the last runs, newest first: what they did, how long they took, how they ended."""
-    from mlconnector.cli.build import first_step, open_connection, utc_now
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.cli.flows import first_step
     from mlconnector.ledger import Ledger
 
     connection = open_connection(common)

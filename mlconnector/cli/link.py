@@ -14,7 +14,7 @@ from mlconnector.cli.options import Command, Common
 from mlconnector.errors import ConfigError, Rejected
 
 if TYPE_CHECKING:
-    from mlconnector.cli.build import Systems
+    from mlconnector.cli.systems import Systems
     from mlconnector.config import BoundFlow
     from mlconnector.ledger import Ledger
     from mlconnector.model import Change
@@ -46,8 +46,10 @@ def command(common: Common, flow: str, source: str, target: str | None, is_new: 
         raise click.UsageError("give TARGET or --new, one of them")
     if is_new and replace:
         raise click.UsageError("--replace goes with TARGET")
-    from mlconnector.cli.build import choose_flows, open_connection, open_systems, utc_now
+    from mlconnector.cli.build import open_connection, utc_now
+    from mlconnector.cli.flows import choose_flows
     from mlconnector.cli.state import open_state
+    from mlconnector.cli.systems import open_systems
     from mlconnector.model import Tools
 
     connection, screen = open_connection(common), common.screen()

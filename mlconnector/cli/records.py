@@ -12,13 +12,13 @@ from mlconnector.remedies import Naming
 from mlconnector.systems.base import Names, Resolves, Source
 
 if TYPE_CHECKING:
-    from mlconnector.cli.build import Systems
+    from mlconnector.cli.systems import Systems
     from mlconnector.config import BoundFlow, Connection
 
 
 def naming(connection: Connection, bound: BoundFlow) -> Naming:
     """How commands call the records of a flow."""
-    from mlconnector.cli.build import source_key
+    from mlconnector.cli.flows import source_key
     from mlconnector.systems import load_system
 
     flow = bound.flow

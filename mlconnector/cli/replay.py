@@ -56,7 +56,8 @@ def command(
         raise click.UsageError("say which records: --failed, --unknown or --record RECORD")
     if since and not (failed or unknown):
         raise click.UsageError("--since goes with --failed or --unknown")
-    from mlconnector.cli.build import Order, flows_to_run, open_connection, run_flows
+    from mlconnector.cli.build import Order, open_connection, run_flows
+    from mlconnector.cli.flows import flows_to_run
     from mlconnector.cli.records import not_found
 
     statuses = (("failed",) if failed else ()) + (("unknown", "sending") if unknown else ())

@@ -74,7 +74,7 @@ def _called(example: str, row: Mapping[str, Any]) -> str:
 
 def gather(connection: Connection, ledger: Ledger, now: datetime) -> dict[str, Any]:
     """Everything that `status` shows, as plain data."""
-    from mlconnector.cli.build import first_step
+    from mlconnector.cli.flows import first_step
     from mlconnector.ledger.quotas import find_quota
 
     runs = ledger.history.last(100)

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from click import BadParameter
 
-from mlconnector.cli.build import Systems, in_order, keeps_links, utc_now
+from mlconnector.cli.build import utc_now
+from mlconnector.cli.flows import in_order, keeps_links
 from mlconnector.cli.moments import Moment, age, short
 from mlconnector.cli.stop import stop_on_signals
+from mlconnector.cli.systems import Systems
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.errors import StoppedError
 from mlconnector.model import Tools

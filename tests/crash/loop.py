@@ -18,7 +18,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine
 
-from mlconnector.cli.build import Systems
+from mlconnector.cli.systems import Systems
 from mlconnector.config import load_connection
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError

@@ -16,12 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mlconnector.cli.build import (
-    Systems,
-    in_order,
-    source_key,
-    ties,
-)
+from mlconnector.cli.flows import in_order, source_key, ties
+from mlconnector.cli.systems import Systems
 from mlconnector.config import BoundFlow, load_connection
 from mlconnector.engine import FlowRun
 from mlconnector.errors import ConnectorError, Stop

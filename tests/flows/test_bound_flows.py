@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from mlconnector.cli.build import choose_flows
+from mlconnector.cli.flows import choose_flows
 from mlconnector.config import Connection, load_connection
 from mlconnector.errors import ConfigError
 from mlconnector.flows import FLOWS
