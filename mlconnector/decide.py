@@ -169,7 +169,7 @@ def _create(change: Change, mapped: Mapped, known: Known) -> Step:
     if known.link is not None:
         return Step("update", change.id, mapped, known.link.id, memo={})
     gone = known.removed
-    if gone is not None and gone.target_id is not None:
+    if gone is not None and gone.target_id is not None and known.upserts:
         # the counterpart was removed for a record that is gone; this one has the same key and inherits it
         return Step("update", change.id, mapped, gone.target_id, was_key=gone.target_key, memo=gone.memo)
     return Step("create", change.id, mapped)

@@ -425,10 +425,14 @@ class FlowRun:
             return "" if len(left) < len(found) else f"is {one.status} in {one.flow}, {one.code}. {advice}"
         if not names:
             return "is made by no flow of this connection that is enabled"
-        waited = entry is not None and entry.wants == reference_key(ref) and entry.run_id != self.job.run_id
+        waited = entry is not None and entry.wants == reference_key(ref) and not self._is_of_this_run(entry)
         if found or not waited or any(ledger.watermark(name) is None for name in names):
             return ""
         return f"was not shown to {', '.join(names)}: it is deleted, or hidden from the user of the token"
+
+    def _is_of_this_run(self, entry: LedgerEntry) -> bool:
+        """Whether it began to wait just now."""
+        return entry.code == "waits-for-reference" and entry.run_id == self.job.run_id
 
 
 def _may_come(entry: LedgerEntry) -> bool:

@@ -367,3 +367,52 @@ def items(loop: PairLoop) -> list[tuple[str, float]]:
     """Item and quantity of each line of the first deal's documents."""
     lines = [line for document in loop.documents(1) for line in document["lines"]]
     return [(line["lineObjectNumber"], float(line["quantity"])) for line in lines]
+
+
+def test_an_address_in_one_line_is_not_replaced_by_the_part_that_was_changed_in_business_central() -> None:
+    with closing(PairLoop()) as loop:
+        firm = loop.add_organization("Nord AB", address={"value": "Other Road 5, 10115 Berlin"})
+        sync(loop)
+        loop.erp.edit("customers", loop.erp.rows("customers")[0]["number"], postalCode="20000")
+        sync(loop)
+        sync(loop)
+        assert loop.people.record("organization", firm)["address"]["value"] == "Other Road 5, 10115 Berlin"
+        (customer,) = loop.erp.rows("customers")
+        assert (customer["addressLine1"], customer["postalCode"]) == ("Other Road 5, 10115 Berlin", "20000")
+        entry = loop.entries("customers_to_organizations", [customer["id"]])[customer["id"]]
+        assert (entry.status, entry.code) == ("done", "address-in-one-line")
+
+
+def test_a_deal_does_not_inherit_the_document_that_people_deleted_for_another_one() -> None:
+    with closing(PairLoop()) as loop:
+        loop.people.add_field("deal", "Ref")
+        flow = "deals_to_documents: {from: crm, to: erp,"
+        loop.rewrite(flow, f"{flow} map: {{reference: custom_fields.Ref}},")
+        first = won_deal(loop, loop.add_organization("Nord AB"))
+        second = loop.people.add("deal", title="y", org_id=1, currency="EUR")
+        loop.people.add_line(second, 1, 50, 1)
+        loop.people.win(second)
+        for deal in (first, second):
+            loop.people.edit("deal", deal, {"Ref": "X1"})
+        sync(loop)
+        assert loop.entries("deals_to_documents", [str(second)])[str(second)].code == "reference-taken"
+        loop.people.lose(first)
+        loop.erp.people.delete_draft(loop.erp.rows("salesOrders")[0]["number"])
+        sync(loop)
+        sync(loop)
+        assert loop.entries("deals_to_documents", [str(second)])[str(second)].status == "done"
+        assert [row["totalAmountExcludingTax"] for row in loop.erp.rows("salesOrders")] == [50]
+
+
+def test_a_deal_whose_organization_is_never_shown_says_so_once() -> None:
+    with closing(PairLoop()) as loop:
+        deal = won_deal(loop, loop.add_organization("Nord AB"))
+        loop.people.delete("organization", 1)
+        codes = []
+        for _ in range(5):
+            loop.run()
+            entry = loop.entries("deals_to_documents", [str(deal)])[str(deal)]
+            codes.append((entry.status, entry.code, entry.run_id))
+            loop.pass_time(5)
+        assert [code for _, code, _ in codes[1:]] == ["reference-left-out"] * 4, codes
+        assert len({run for _, _, run in codes[1:]}) == 1, "told once"

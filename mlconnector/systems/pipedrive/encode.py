@@ -227,6 +227,14 @@ def _begins_with(has: Any, value: Any) -> bool:
     return bool(isinstance(has, str) and value and has.startswith(str(value)))
 
 
+def is_in_one_line(record: Mapping[str, Any]) -> bool:
+    """Whether Pipedrive has no parts of an address, only the line that somebody wrote."""
+    address = record.get("address") or {}
+    return bool(address.get("value")) and not any(
+        address.get(part) for part in ADDRESS_PARTS if part != "value"
+    )
+
+
 def _street_as_it_is(wanted: Mapping[str, Any], current: Mapping[str, Any], cut: Collection[str]) -> Record:
     """Street and number as they are there, if together they say what is wanted of the street; else nothing."""
     street, has = wanted.get("address.route"), current.get("address") or {}

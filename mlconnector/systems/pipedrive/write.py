@@ -11,7 +11,15 @@ from mlconnector.model import Outcome, Status, Step, Tools
 from mlconnector.pairs import Merge, merge
 from mlconnector.spelling import legal_forms
 from mlconnector.systems.pipedrive.api import PLURAL, Api, Record
-from mlconnector.systems.pipedrive.encode import BUILT_IN, FEATURES, Spelling, flatten, pick, value_at
+from mlconnector.systems.pipedrive.encode import (
+    BUILT_IN,
+    FEATURES,
+    Spelling,
+    flatten,
+    is_in_one_line,
+    pick,
+    value_at,
+)
 from mlconnector.systems.pipedrive.fields import Definitions
 from mlconnector.systems.pipedrive.find import Finder
 from mlconnector.systems.pipedrive.known import CUSTOM
@@ -128,8 +136,12 @@ class Writer:
         if step.changed is not None:
             step = replace(step, changed=frozenset(_expanded(own, step.changed)))
 
+        kept_line = is_in_one_line(current)
+
         def merged() -> tuple[Record, Merge]:
             wanted = self._available(self._spelling.wanted(own, current, mapped.cut))
+            if kept_line:  # parts would be put in its place
+                wanted = {name: value for name, value in wanted.items() if not name.startswith("address.")}
             has = {name: value_at(current, name) for name in wanted}
             return wanted, merge(step, wanted, has, self._conflict, stamp_of(row))
 
@@ -150,7 +162,7 @@ class Writer:
         if kept := [name for name in decided.kept if wanted[name] not in (None, "")]:
             reason = f"changed in Pipedrive meanwhile and left as it is there: {', '.join(kept)}"
             done = replace(done, code="conflict-kept", reason=reason)
-        return done
+        return _without_parts(done, own, step) if kept_line else done
 
     def _spelled(self, wanted: Record, decided: Merge, current: Record) -> Record:
         return self._spelling.body(decided.write, current, wanted)
@@ -210,6 +222,17 @@ def find_contradiction(step: Step, shown: Record) -> str:
 def _expanded(body: Mapping[str, object], changed: frozenset[str]) -> list[str]:
     """The changed names as `flatten` has them."""
     return [name for name in flatten(body) if name in changed or name.partition(".")[0] in changed]
+
+
+def _without_parts(done: Outcome, body: Mapping[str, object], step: Step) -> Outcome:
+    """The same if no part of an address was to be written; the others are for a person to see."""
+    values = flatten(body)
+    names = values if step.changed is None else _expanded(body, step.changed)
+    parts = frozenset(name for name in names if name.startswith("address.") and values[name])
+    if not parts:
+        return done
+    reason = "Pipedrive has this address in one line, which was left as it is; the customer has another one"
+    return replace(done, code="address-in-one-line", reason=reason, left_out=parts)
 
 
 def _linked(step: Step, shown: Record) -> Outcome:
