@@ -54,9 +54,9 @@ REMEDIES = {
     "contradicting-match": "Say which one it is: mlconnector link {flow} {id} TARGET (or --new); or correct what is"
     " wrong, then: {replay}",
     "match-taken": "Merge the two, or say that it is another one: mlconnector link {flow} {id} --new",
-    "counterpart-gone": "It is not created again. If it was merged there, link the one that is left: mlconnector link"
-    " {flow} {id} TARGET (--replace if that one is linked already); if it was deleted, delete this one too, or leave"
-    " it.",
+    "counterpart-gone": "If it was merged there with one that another record is linked with, merge the two records in"
+    " the source as well; if the one that is left is linked with none: mlconnector link {flow} {id} TARGET; if it was"
+    " deleted, delete this one too, or leave it.",
     "no-match": "Nothing to do: the next sync creates it.",
     "linked-by-hand": "Nothing to do: the next run writes what differs.",
     "link-taken": "Nothing to do: the next run looks for another one that matches.",

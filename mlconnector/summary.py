@@ -115,7 +115,8 @@ class Tally:
         """Counts a record that was sent, planned or settled newly."""
         outcome = one.outcome
         self.settled[outcome.status, outcome.code] += 1
-        self.waiting.pop(one.source_id, None)
+        if (before := self.waiting.pop(one.source_id, None)) is not None:  # it is counted as what it is now
+            self.settled[before.outcome.status, before.outcome.code] -= 1
         if outcome.code in _FOR_A_MOMENT and len(self.waiting) < KEPT:
             self.waiting[one.source_id] = one
         if outcome.status == "planned":

@@ -156,7 +156,7 @@ def test_a_command_names_a_record_by_what_only_one_has() -> None:
 def test_a_record_that_waits_for_a_moment_is_named_if_it_does_so_at_the_end() -> None:
     waits = settled("held", "waits-for-another", name="Alpha")
     assert Summary("sync", tallies={"flow": tally(waits, settled("created"))}).lines(everything=False) == [
-        "flow: 1 created, 1 held (waits-for-another)"
+        "flow: 1 created"
     ]
     left = Summary("sync", tallies={"flow": tally(waits)})
     assert "flow Alpha: held, waits-for-another: why. Nothing to do" in left.lines(everything=False)[1]

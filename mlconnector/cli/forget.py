@@ -124,8 +124,7 @@ def _unknown(key: str, paired: Sequence[BoundFlow]) -> ConfigError:
     if _kind(key) == "email":
         return ConfigError(
             "no flow knows records by their e-mail address, and none is on record with this one; nothing was erased",
-            hint=f"forget them by key ({by_key}): mlconnector forget person:7; the id stands in: mlconnector explain"
-            " RECORD",
+            hint=f"they are forgotten by key ({by_key}); look the id up first: mlconnector explain NAME",
         )
     known = f"a key here is {by_key}" if by_key else "give the e-mail address"
     return ConfigError(

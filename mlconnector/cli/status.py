@@ -118,6 +118,7 @@ def _flow(
     begun = ledger.backfill(name)
     return {
         "flow": name,
+        "follows": bound.flow.follows,
         "watermark": ledger.watermark(name),
         "read_at": ledger.history.last_poll(name),
         "lag_seconds": age(ledger.history.last_poll(name), now),
@@ -138,10 +139,10 @@ def _flow(
 
 
 def gather_waiting(connection: Connection, ledger: Ledger) -> list[dict[str, Any]]:
-    """Every record that waits or failed, flow by flow."""
+    """Every record that waits or failed, flow by flow; those that nobody has to do anything about come last."""
     from mlconnector.cli.records import naming
 
-    return [
+    found = [
         {
             "flow": bound.flow.name,
             "id": one.source_id,
@@ -157,6 +158,7 @@ def gather_waiting(connection: Connection, ledger: Ledger) -> list[dict[str, Any
         for called in (naming(connection, bound),)
         for one in ledger.open_records(bound.flow.name)
     ]
+    return sorted(found, key=lambda one: one["next"].startswith("Nothing to do"))
 
 
 def _show(screen: Screen, found: Mapping[str, Any]) -> None:
@@ -181,8 +183,9 @@ def _show(screen: Screen, found: Mapping[str, Any]) -> None:
         last = flow["last_run"]
         screen.line()
         screen.line(flow["flow"])
-        screen.line(f"  watermark  {short(flow['watermark']) or 'none: the next run reads everything'}")
-        screen.line(f"  last read  {_lag(flow)}")
+        if not flow["follows"]:
+            screen.line(f"  watermark  {short(flow['watermark']) or 'none: the next run reads everything'}")
+            screen.line(f"  last read  {_lag(flow)}")
         if last is not None:
             result = f"{sparse(last['counts'])}, {last['calls']} calls, {last['seconds']} s"
             screen.line(

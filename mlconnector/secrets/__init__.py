@@ -272,6 +272,8 @@ class _Search:
         return _Answer(f"the keyring {entry.backend} ({SERVICE}, {self._connection})")
 
     def _remedy(self, name: str) -> str:
+        if name.endswith(".refresh_token"):  # nobody has one to type in
+            return f"run: mlconnector login {name.partition('.')[0]}"
         if asks_keyring(self.settings):
             return f"run: mlconnector secrets set {self._connection} {name}"
         return f"give it as {self.elsewhere()}"

@@ -181,5 +181,8 @@ def test_a_dry_run_of_a_replay_says_that_what_is_posted_stays_as_it_is(pair: Pai
     assert f"{POST} Two lamps (PD-1): would stay as before: sales invoice" in said
     pair.crm.people.lose(1)
     said = pair.run("replay", "--record", "PD-1", "--dry-run").output
-    assert "deals_to_documents Two lamps (PD-1): would be flagged: sales invoice" in said
+    assert (
+        "deals_to_documents Two lamps (PD-1): would be flagged: its deal is not won any more; sales invoice"
+        in said
+    )
     assert f"{POST} Two lamps" not in said

@@ -404,7 +404,7 @@ class DocumentWriter:
         if step.why not in _NOT_WON:
             return _left_out(document.target_id, "" if document.condition == "posted" else document.name)
         if document.condition != "draft":
-            return flagged(document)
+            return flagged(document, why="its deal is not won any more; ")
         if self._options.on_unwon != "delete":
             reason = f"its deal is not won any more; {document.name} is still there, as a draft"
             return Outcome("failed", document.target_id, code="not-won-any-more", reason=reason)

@@ -144,9 +144,9 @@ def _last(rows: Iterable[Row]) -> Document | None:
     return Document("invoice", found[-1]) if found else None
 
 
-def flagged(document: Document, apart: Sequence[str] = ()) -> Outcome:
+def flagged(document: Document, apart: Sequence[str] = (), *, why: str = "") -> Outcome:
     """For a document that cannot be changed any more; it is for a person to see to it. `apart` is what differs."""
     code = f"document-{document.condition}"
     differs = f" and differs from the deal ({', '.join(apart)})" if apart else ""
-    reason = f"{document.name} is {document.condition} already{differs}; it was not changed"
+    reason = f"{why}{document.name} is {document.condition} already{differs}; it was not changed"
     return Outcome("failed", document.target_id, code=code, reason=reason)

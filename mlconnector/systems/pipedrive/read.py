@@ -136,14 +136,18 @@ class Reader:
         return since
 
     def resolve(self, entity: str, text: str) -> Sequence[str]:
-        """Ids by id, name, title, product code or e-mail address."""
+        """Ids by id, name, title, product code or e-mail address, of records that are there."""
         wanted = text.strip()
-        found = [wanted] if wanted.isdecimal() else []
+        found = [wanted] if wanted.isdecimal() and self._is_there(entity, wanted) else []
         fields = {"person": "name,email", "product": "name,code", "deal": "title"}.get(entity, "name")
         if wanted:
             hits, _ = self._api.search(entity, wanted, fields, exact=True)
             found += [str(hit["id"]) for hit in hits]
         return list(dict.fromkeys(found))
+
+    def _is_there(self, entity: str, id_: str) -> bool:
+        record = fetch_records(self._api, entity, [id_], {})[id_]
+        return record is not None and not isinstance(record, Unreadable)
 
     def _begin(self, entity: str, since: str | None, until: str | None, resume: str | None) -> Place:
         """Where to start: at the front, or behind the batch that `resume` belongs to."""

@@ -31,6 +31,9 @@ from mlconnector.systems.pipedrive.verdict import request_id
 WRITABLE = tuple(BUILT_IN)
 IDS_A_CALL = 100
 _GONE = ("not-found", "record-deleted")
+_IN_ONE_LINE = (
+    "Pipedrive has this address in one line, which was left as it is; the other side has another one"
+)
 Send = Callable[[Mapping[str, object]], tuple[Record, Answer]]
 
 
@@ -136,12 +139,11 @@ class Writer:
         if step.changed is not None:
             step = replace(step, changed=frozenset(_expanded(own, step.changed)))
 
-        kept_line = is_in_one_line(current)
+        parts = self._parts_of_a_line(step, own, current)
 
         def merged() -> tuple[Record, Merge]:
             wanted = self._available(self._spelling.wanted(own, current, mapped.cut))
-            if kept_line:  # parts would be put in its place
-                wanted = {name: value for name, value in wanted.items() if not name.startswith("address.")}
+            wanted = {name: value for name, value in wanted.items() if name not in parts}
             has = {name: value_at(current, name) for name in wanted}
             return wanted, merge(step, wanted, has, self._conflict, stamp_of(row))
 
@@ -162,7 +164,18 @@ class Writer:
         if kept := [name for name in decided.kept if wanted[name] not in (None, "")]:
             reason = f"changed in Pipedrive meanwhile and left as it is there: {', '.join(kept)}"
             done = replace(done, code="conflict-kept", reason=reason)
-        return _without_parts(done, own, step) if kept_line else done
+        return (
+            replace(done, code="address-in-one-line", reason=_IN_ONE_LINE, left_out=parts) if parts else done
+        )
+
+    def _parts_of_a_line(self, step: Step, own: Mapping[str, object], current: Record) -> frozenset[str]:
+        """Parts of an address that would take the place of the one line that Pipedrive has of it."""
+        if not is_in_one_line(current):
+            return frozenset()
+        wanted = self._spelling.wanted(own, current)
+        names = [name for name in wanted if step.changed is None or name in step.changed]
+        apart = (name for name in names if wanted[name] and wanted[name] != value_at(current, name))
+        return frozenset(name for name in apart if name.startswith("address."))
 
     def _spelled(self, wanted: Record, decided: Merge, current: Record) -> Record:
         return self._spelling.body(decided.write, current, wanted)
@@ -222,17 +235,6 @@ def find_contradiction(step: Step, shown: Record) -> str:
 def _expanded(body: Mapping[str, object], changed: frozenset[str]) -> list[str]:
     """The changed names as `flatten` has them."""
     return [name for name in flatten(body) if name in changed or name.partition(".")[0] in changed]
-
-
-def _without_parts(done: Outcome, body: Mapping[str, object], step: Step) -> Outcome:
-    """The same if no part of an address was to be written; the others are for a person to see."""
-    values = flatten(body)
-    names = values if step.changed is None else _expanded(body, step.changed)
-    parts = frozenset(name for name in names if name.startswith("address.") and values[name])
-    if not parts:
-        return done
-    reason = "Pipedrive has this address in one line, which was left as it is; the customer has another one"
-    return replace(done, code="address-in-one-line", reason=reason, left_out=parts)
 
 
 def _linked(step: Step, shown: Record) -> Outcome:

@@ -194,7 +194,8 @@ def test_people_find_a_record_by_name_code_address_or_id(client: Client) -> None
     reader = client.reader(flow("person"), flow("product"))
     assert reader.resolve("person", "anna@x.se") == ["1"]
     assert reader.resolve("product", "1896-s") == ["1"]
-    assert reader.resolve("person", "17") == ["17"]
+    assert reader.resolve("person", "1") == ["1"]
+    assert reader.resolve("person", "17") == [], "nobody has this id"
     assert reader.resolve("person", " ") == []
 
 
