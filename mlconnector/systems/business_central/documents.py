@@ -7,7 +7,7 @@ the next run looks for. Lines of a document are changed one after the other (tra
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol, cast
 
@@ -17,8 +17,9 @@ from mlconnector.model import Mapped, Outcome, Status, Step
 from mlconnector.systems.business_central.api import Api, Part
 from mlconnector.systems.business_central.batch import carry_out
 from mlconnector.systems.business_central.codes import Codes
+from mlconnector.systems.business_central.drafts import Draft
 from mlconnector.systems.business_central.find import DOCUMENT_LENGTH, DOCUMENT_SETS, Finder, rows_where
-from mlconnector.systems.business_central.lines import Line, LineChange, line_changes, read_lines
+from mlconnector.systems.business_central.lines import LineChange, line_changes, read_lines
 from mlconnector.systems.business_central.look import documents_called, tell_document
 from mlconnector.systems.business_central.state import (
     LINES,
@@ -30,7 +31,7 @@ from mlconnector.systems.business_central.state import (
     read_document,
     split_id,
 )
-from mlconnector.systems.business_central.values import Fitting, Note, code_of, reason_of, same
+from mlconnector.systems.business_central.values import Fitting, code_of, reason_of, same
 from mlconnector.systems.business_central.write import refused, unclear
 
 ROUNDS = 6
@@ -50,24 +51,6 @@ class Options(Protocol):
     on_unwon: str
     rounding: Any
     currency_differs: str
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A document as it is to be; `header` in page order without currency and lines."""
-
-    step: Step
-    header: Mapping[str, Any]
-    lines: Sequence[Line]
-    currency: str
-    discount: Decimal
-    total: Decimal | None
-    notes: tuple[Note, ...] = ()
-
-    @property
-    def customer(self) -> str:
-        """The id of the one who buys."""
-        return self.step.refs.get("customer", "").lower()
 
 
 class DocumentWriter:
@@ -188,7 +171,7 @@ class DocumentWriter:
         kind = self._options.document
         ready = list(self._with_currency(drafts, outcomes))
         url = self._api.address(DOCUMENT_SETS[kind], {"$expand": LINES[kind]})
-        parts = [Part("POST", url, _insert(draft, LINES[kind])) for draft in ready]
+        parts = [Part("POST", url, draft.insert(LINES[kind])) for draft in ready]
         made: list[tuple[Draft, Document]] = []
         request_ids: dict[str, str] = {}
         trouble: ConnectorError | None = None
@@ -351,7 +334,7 @@ class DocumentWriter:
     def _due(self, draft: Draft, document: Document) -> list[Part]:
         """The next calls: the header, then the lines, then the discount that is spread over them."""
         url = document.address(self._api)
-        wanted = _header(draft, self._wanted_currency(draft, document))
+        wanted = draft.header_in(self._wanted_currency(draft, document))
         header = {name: value for name, value in wanted.items() if not same(document.row.get(name), value)}
         if header:
             return [Part("PATCH", url, header, document.etag)]
@@ -489,15 +472,3 @@ def _left(document: Document) -> dict[str, Any]:
     """The memo of a document as this connection leaves it: only as such it is deleted, and posted."""
     total = Decimal(document.row["totalAmountExcludingTax"])
     return {"at": document.row.get("lastModifiedDateTime"), "total": f"{total.normalize():f}"}
-
-
-def _insert(draft: Draft, lines: str) -> dict[str, Any]:
-    """The deep insert: the header, then the lines (section 4.4)."""
-    return {**_header(draft, draft.currency), lines: [line.body() for line in draft.lines]}
-
-
-def _header(draft: Draft, currency: str) -> dict[str, Any]:
-    """In page order: the currency comes after the customer, who brings another (section 2.16)."""
-    header = dict(draft.header)
-    prices = {"pricesIncludeTax": header.pop("pricesIncludeTax")} if "pricesIncludeTax" in header else {}
-    return {**header, "currencyCode": currency, **prices}
