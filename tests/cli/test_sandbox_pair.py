@@ -137,7 +137,7 @@ def test_a_person_of_pipedrive_is_forgotten_by_key_and_left_out_from_then_on(
     pair: Playground, tmp_path: Path
 ) -> None:
     by_address = run("forget", "jesse.homer@contoso.com")
-    assert by_address.exit_code == 2 and "mlconnector forget person:7" in by_address.stderr
+    assert by_address.exit_code == 2 and "look the id up first: mlconnector explain NAME" in by_address.stderr
     run("sync", "--flow", "organizations_to_customers", "--flow", "persons_to_contacts")
     assert "key person:5" in run("explain", "Jesse Homer").stdout
     forgotten = run("forget", "person:5")
